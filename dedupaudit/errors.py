@@ -1,0 +1,75 @@
+"""Every failure that a user can meet: what happened, what to do next, and the exit code it ends in."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process says to the script that called it. Signals end in 128 + their number."""
+
+    CLEAN = 0
+    FINDINGS = 1
+    USAGE = 2
+    INCOMPLETE = 3
+    NOTHING = 4
+    REFUSED = 5
+    FAILED = 6
+    CRASH = 70
+    LOCKED = 75
+
+
+class AuditError(Exception):
+    """A failure with a message (what, where) and a hint (what to do next).
+
+    Both are text for people: every foreign value in them has gone through `display`, and no secret is in them.
+    """
+
+    exit_code: ExitCode = ExitCode.USAGE
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(AuditError):
+    """A wrong option, a broken configuration, a named table or column that does not exist."""
+
+
+class SourceError(AuditError):
+    """A source that cannot be reached, refuses, or ends early: the run is incomplete."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
+class OutputError(AuditError):
+    """A report or findings file that could not be written in full."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
+class NothingToCheck(AuditError):
+    """None of the tables, files or IDs that were looked for exists."""
+
+    exit_code = ExitCode.NOTHING
+
+
+class Refused(AuditError):
+    """A safety rule says no."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class RunFailed(AuditError):
+    """A run that changes or proves something ran, and failed."""
+
+    exit_code = ExitCode.FAILED
+
+
+class Cancelled(Exception):
+    """A signal asked the run to stop; `signum` is the signal's number."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"stopped by signal {signum}")
+        self.signum = signum

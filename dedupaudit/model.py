@@ -1,0 +1,189 @@
+"""The one vocabulary: Finding, Evidence, Coverage, Report. Frozen, and exactly what `-f json` prints."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+REPORT_SCHEMA = "dedupaudit.report/1"
+
+Severity = Literal["high", "medium", "low"]
+Verdict = Literal["confirmed", "in_grace", "unknown"]
+RowClass = Literal["identical", "mergeable", "conflicting"]
+Status = Literal["checked", "skipped", "failed", "stopped"]
+Strategy = Literal["catalog", "pushdown", "snapshot", "spark", "listing", "inventory", "file"]
+Confidence = Literal["proved", "likely", "none"]
+EvidenceKind = Literal["row", "log", "object", "index"]
+
+SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
+
+
+class Base64(BaseModel):
+    """Bytes, where JSON has none."""
+
+    model_config = ConfigDict(frozen=True)
+    base64: str
+
+    @classmethod
+    def of(cls, value: bytes) -> Base64:
+        return cls(base64=base64.b64encode(value).decode("ascii"))
+
+
+KeyValue = str | int | Base64 | None
+
+
+class _Part(BaseModel):
+    """A frozen part of the report. Fields that a newer minor version added survive a load and a save."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+
+
+class Evidence(_Part):
+    """One fact that a sceptic can look up: a row, a log line, an object, an index."""
+
+    kind: EvidenceKind
+    at: str | None = Field(default=None, description="UTC, ISO 8601 with a Z; null where no time is known")
+    where: str = Field(description="where to look: `db.activities pk=7`, `app-console.log:88`")
+    text: str
+
+
+class Cause(_Part):
+    """Why a duplicate exists, and how sure that is."""
+
+    name: str
+    confidence: Confidence
+    why: str
+    enabled_by: tuple[str, ...] = ()
+
+
+class Finding(_Part):
+    """One piece of damage, or one condition that lets damage happen."""
+
+    fingerprint: str = Field(description="SHA-256 over check, source, target and key: stable across runs")
+    check: str
+    severity: Severity
+    verdict: Verdict = "confirmed"
+    source: str
+    target: str
+    key: dict[str, KeyValue] = Field(
+        default_factory=dict,
+        description="real column names to values; {'index': name} for an index, {} for a whole table",
+    )
+    key_raw: dict[str, Base64] | None = Field(
+        default=None, description="the bytes of each part of the key that did not decode"
+    )
+    count: int = Field(description="rows (duplicates, NULL and blank keys, states), or keys (near_equal_ids)")
+    row_class: RowClass | None = Field(default=None, alias="class")
+    differs: tuple[str, ...] = ()
+    first_at: str | None = None
+    last_at: str | None = None
+    gap_seconds: float | None = Field(default=None, description="last_at - first_at")
+    message: str
+    evidence: tuple[Evidence, ...] = ()
+    cause: Cause | None = None
+    suggestion: str = ""
+
+
+class Coverage(_Part):
+    """What became of one check on one target. What is not here was not looked at."""
+
+    source: str
+    target: str = Field(description="the table's name; `*` where the whole source could not be read")
+    check: str
+    status: Status
+    reason: str | None = Field(default=None, description="why it was skipped, failed or stopped")
+    rows: int | None = Field(default=None, description="rows looked at; null where none were counted")
+    strategy: Strategy | None = None
+    why: str | None = Field(default=None, description="why this strategy, and what was guessed")
+    seconds: float = 0.0
+
+
+class GroupInflation(_Part):
+    """Inflation of one kind (`click`), over all of its rows."""
+
+    group: str | int | None
+    rows: int
+    distinct_ids: int
+    inflation: float
+
+
+class DaySurplus(_Part):
+    """Surplus rows by the UTC day on which they were written; `day` is null for rows without a time."""
+
+    day: str | None
+    surplus_rows: int
+
+
+class TableSummary(_Part):
+    """Exact totals of one table, or null where they were not looked at.
+
+    rows = distinct_ids + surplus_rows + null_ids; surplus_rows = duplicate_rows - duplicate_ids;
+    inflation = surplus_rows / distinct_ids.
+    """
+
+    rows: int | None = None
+    distinct_ids: int | None = None
+    duplicate_ids: int | None = None
+    duplicate_rows: int | None = None
+    surplus_rows: int | None = None
+    inflation: float | None = None
+    null_ids: int | None = None
+    blank_ids: int | None = None
+    by_group: tuple[GroupInflation, ...] | None = None
+    by_day: tuple[DaySurplus, ...] | None = None
+
+
+class Summary(_Part):
+    """Exact totals over everything that was looked at, whatever `findings` was cut to."""
+
+    findings: int
+    by_check: dict[str, int]
+    by_severity: dict[Severity, int]
+    by_verdict: dict[Verdict, int]
+    tables: dict[str, TableSummary]
+
+
+class Tool(_Part):
+    name: Literal["dedupaudit"] = "dedupaudit"
+    version: str
+
+
+class Run(_Part):
+    id: str
+    command: str
+    started_at: str
+    finished_at: str
+
+
+class Report(_Part):
+    """What a run saw, what it did not see, and what it makes of it."""
+
+    schema_: Literal["dedupaudit.report/1"] = Field(default=REPORT_SCHEMA, alias="schema")
+    tool: Tool
+    run: Run
+    complete: bool
+    coverage: tuple[Coverage, ...]
+    summary: Summary
+    findings: tuple[Finding, ...]
+    truncated: bool
+
+
+def fingerprint(check: str, source: str, target: str, key: Mapping[str, KeyValue | bytes]) -> str:
+    """SHA-256 over check, source, target and key, as hexadecimal text.
+
+    The key is written as canonical JSON, so that 1 and "1", or ("a", "bc") and ("ab", "c"), stay apart.
+    """
+    parts = {name: _canonical(value) for name, value in key.items()}
+    text = json.dumps([check, source, target, parts], sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _canonical(value: KeyValue | bytes) -> object:
+    if isinstance(value, bytes):
+        return Base64.of(value).model_dump()
+    return value.model_dump() if isinstance(value, Base64) else value
