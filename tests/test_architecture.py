@@ -1,0 +1,99 @@
+"""The rules of the house that ruff, mypy and import-linter cannot check."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "dedupaudit"
+MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+
+# Each database's driver, and the only modules that may know it. A new database adds its line.
+DRIVERS = {
+    "sqlite3": ("sources/tables/sqlite*.py", "demo/*.py"),
+    "psycopg2": ("sources/tables/postgresql*.py",),
+    "pymysql": ("sources/tables/mysql*.py",),
+}
+# Each database's own modules, by the stem that they share.
+DIALECTS = ("sqlite", "postgresql", "mysql")
+
+
+def tree(module: str) -> ast.Module:
+    return ast.parse((PACKAGE / module).read_text("utf-8"), module)
+
+
+def imported(module: str) -> Iterator[str]:
+    """Yield the full name of everything that a module imports, late imports and relative ones too."""
+    package = ["dedupaudit", *Path(module).parent.parts]
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            start = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{start}.{alias.name}" for alias in node.names)
+
+
+def exits(module: str) -> list[int]:
+    """Return the lines that end the process, or raise what ends it."""
+    names = {"sys.exit", "os._exit", "os.abort", "SystemExit", "exit", "quit"}
+    used = (n for n in ast.walk(tree(module)) if isinstance(n, ast.Attribute | ast.Name))
+    lines = [node.lineno for node in used if ast.unparse(node) in names]
+    if {"sys.exit", "os._exit", "os.abort"} & set(imported(module)):
+        lines.append(1)
+    return lines
+
+
+def test_there_are_modules_to_check() -> None:
+    assert "model.py" in MODULES
+
+
+def test_main_ends_the_process_itself() -> None:
+    assert exits("main.py")
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "main.py"])
+def test_only_main_ends_the_process(module: str) -> None:
+    assert not exits(module)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_driver_is_known_to_its_own_database_only(module: str) -> None:
+    names = {name.partition(".")[0] for name in imported(module)}
+    strangers = {
+        driver
+        for driver, homes in DRIVERS.items()
+        if driver in names and not any(fnmatchcase(module, home) for home in homes)
+    }
+    assert not strangers
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith("sources/tables/")])
+def test_no_database_is_named_outside_its_source(module: str) -> None:
+    own = tuple(f"dedupaudit.sources.tables.{dialect}" for dialect in DIALECTS)
+    assert not [name for name in imported(module) if name.startswith(own)]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_files_and_functions_stay_short(module: str) -> None:
+    source = (PACKAGE / module).read_text("utf-8")
+    assert source.count("\n") < 400
+    functions = (n for n in ast.walk(tree(module)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+    assert not [f.name for f in functions if f.end_lineno and f.end_lineno - f.lineno + 1 >= 60]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_says_what_it_is_for_unless_it_is_empty(module: str) -> None:
+    parsed = tree(module)
+    assert not parsed.body or ast.get_docstring(parsed)
+
+
+def test_sql_files_begin_with_a_header() -> None:
+    files = list(ROOT.glob("sql/**/*.sql"))
+    assert files
+    assert not [str(path) for path in files if not path.read_text("utf-8").startswith("--")]
