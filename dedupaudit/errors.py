@@ -43,6 +43,10 @@ class SourceError(AuditError):
     exit_code = ExitCode.INCOMPLETE
 
 
+class StatementStopped(SourceError):
+    """A statement that took longer than --timeout allows: what it was for is stopped, the rest goes on."""
+
+
 class OutputError(AuditError):
     """A report or findings file that could not be written in full."""
 

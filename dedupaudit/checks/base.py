@@ -1,0 +1,140 @@
+"""What a check is: it looks at one table and answers with findings, or says why it did not look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from dedupaudit.checks.tally import Tally
+from dedupaudit.display import visible
+from dedupaudit.model import Base64, Evidence, Finding, KeyValue, Severity, Strategy, Verdict, fingerprint
+from dedupaudit.sources.tables.protocol import Key, Survey, TableSource, Undecodable, Value
+from dedupaudit.sources.tables.table import Table
+from dedupaudit.times import iso_or_none
+
+EVIDENCE_LIMIT = 10
+"""Rows shown as evidence of one finding; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A check that does not apply, or was not asked for, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """A check that looks: how, why so, and its findings, found as they are read."""
+
+    findings: Iterable[Finding]
+    strategy: Strategy
+    why: str | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check. `suspects` names the condition under `sql/scan/<dialect>/suspects/` that the survey counts for it."""
+
+    name: str
+    severity: Severity
+    look: Callable[[TableScan], Look | Skip]
+    suspects: bool = False
+    applies: Callable[[TableScan], Skip | None] = lambda _scan: None
+
+
+@dataclass
+class TableScan:
+    """One table while it is scanned: the source, the questions asked, and the totals that the checks fill in."""
+
+    source: TableSource
+    table: Table
+    wanted: tuple[str, ...]
+    now: int
+    stuck_after: float
+    distrust_indexes: bool = False
+    tally: Tally = field(default_factory=Tally)
+
+    @cached_property
+    def survey(self) -> Survey:
+        """The rows and suspects of all wanted checks, counted in one pass when the first of them asks."""
+        return self.source.survey(self.table, ("null_ids", *(name for name in self.wanted if name != "null_ids")))
+
+    def count_suspects(self, check: str) -> int:
+        """Return how many rows a check's condition holds for, and let the totals know the rows."""
+        self.tally.rows = self.survey.rows
+        self.tally.null_ids = self.survey.suspects["null_ids"]
+        return self.survey.suspects[check]
+
+    def finding(
+        self,
+        check: Check,
+        key: Mapping[str, KeyValue | bytes | Undecodable | float],
+        *,
+        count: int,
+        message: str,
+        suggestion: str = "",
+        evidence: Iterable[Evidence] = (),
+        verdict: Verdict = "confirmed",
+        **more: object,
+    ) -> Finding:
+        """Return a finding of one check on this table, with its fingerprint."""
+        shown, raw, exact = _readable_key(key)
+        return Finding(
+            fingerprint=fingerprint(check.name, self.table.source, self.table.name, exact),
+            check=check.name,
+            severity=check.severity,
+            verdict=verdict,
+            source=self.table.source,
+            target=self.table.name,
+            key=shown,
+            key_raw=raw,
+            count=count,
+            message=message,
+            suggestion=suggestion,
+            evidence=tuple(evidence),
+            **more,
+        )
+
+    def key_of(self, key: Key) -> dict[str, Value]:
+        """Return a key under its real column names."""
+        return dict(zip(self.table.key_names, key, strict=True))
+
+    def where(self, locator: Key) -> str:
+        """Return where a row is: `db.activities pk=7`; a table without a primary key has rowids, a view nothing."""
+        if not self.source.locator(self.table):
+            return visible(self.table.label)
+        word = "pk" if self.table.catalog.primary_key else "rowid"
+        values = ", ".join(visible(value) for value in locator)
+        return f"{visible(self.table.label)} {word}={values if len(locator) == 1 else f'({values})'}"
+
+    def row(self, locator: Key, at: int | None, text: str) -> Evidence:
+        """Return one row as evidence."""
+        return Evidence(kind="row", at=iso_or_none(at), where=self.where(locator), text=text)
+
+
+def show_key(key: Key) -> str:
+    """Return a key for people: one part plainly, several in parentheses."""
+    parts = [visible(part.raw if isinstance(part, Undecodable) else part) for part in key]
+    return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
+
+
+def _readable_key(
+    key: Mapping[str, KeyValue | bytes | Undecodable | float],
+) -> tuple[dict[str, KeyValue], dict[str, Base64] | None, dict[str, KeyValue | bytes]]:
+    """Return the key as JSON has it, the bytes of what did not decode, and what the fingerprint is made of."""
+    shown: dict[str, KeyValue] = {}
+    raw: dict[str, Base64] = {}
+    exact: dict[str, KeyValue | bytes] = {}
+    for name, value in key.items():
+        if isinstance(value, Undecodable):
+            shown[name] = value.raw.decode("utf-8", "replace")
+            raw[name] = Base64.of(value.raw)
+            exact[name] = value.raw
+        elif isinstance(value, bytes):
+            shown[name] = Base64.of(value)
+            exact[name] = shown[name]
+        else:
+            shown[name] = exact[name] = repr(value) if isinstance(value, float) else value
+    return shown, raw or None, exact

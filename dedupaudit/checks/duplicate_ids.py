@@ -1,0 +1,100 @@
+"""duplicate_ids: keys that occur more than once, each with its class and its spread in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dedupaudit.checks.base import EVIDENCE_LIMIT, Check, Look, Skip, TableScan, show_key
+from dedupaudit.checks.duplicates import DuplicateGroup, Totals, read_groups
+from dedupaudit.display import visible
+from dedupaudit.model import Evidence, Finding, GroupInflation
+from dedupaudit.sources.tables.catalog import guard
+from dedupaudit.times import iso_or_none
+
+_ADVICE = {
+    "identical": "keep the earliest row; then add the unique constraint that keeps the next retry out",
+    "mergeable": "keep the row that came furthest, merged with the others; then add the unique constraint",
+    "conflicting": "compare the rows before anything is deleted: two real events may share this ID",
+}
+
+
+def _look(scan: TableScan) -> Look | Skip:
+    index = guard(scan.table.catalog, scan.table.key)
+    if index and not scan.distrust_indexes:
+        # Proved by the constraint, so zero is exact; the rows were not counted.
+        scan.tally.duplicate_ids = scan.tally.duplicate_rows = 0
+        scan.tally.by_group = () if scan.table.group else None
+        scan.tally.by_day = () if scan.table.time else None
+        return Look((), "catalog", _and(f"{visible(index.name)} keeps the key unique", scan))
+    strategy, why = scan.source.strategy(scan.table)
+    if index:
+        why = f"indexes distrusted: every row was read, though {visible(index.name)} should keep the key unique"
+    return Look(_findings(scan), strategy, _and(why, scan))
+
+
+def _and(why: str, scan: TableScan) -> str:
+    return f"{why}; {visible(scan.table.key_why, limit=500)}" if scan.table.key_why else why
+
+
+def _findings(scan: TableScan) -> Iterator[Finding]:
+    scan.count_suspects("null_ids")
+    totals = Totals()
+    rows = scan.source.duplicate_rows(scan.table, distrust_indexes=scan.distrust_indexes)
+    for group in read_groups(rows, scan.table, scan.source.same, totals, EVIDENCE_LIMIT):
+        yield _finding(scan, group)
+    scan.tally.duplicate_ids = totals.ids
+    scan.tally.duplicate_rows = totals.rows
+    if scan.table.time:
+        scan.tally.by_day = totals.by_day()
+    if scan.table.group and not totals.too_many_groups:
+        scan.tally.by_group = _by_group(scan, totals)
+
+
+def _finding(scan: TableScan, group: DuplicateGroup) -> Finding:
+    gap = None
+    if group.first_at is not None and group.last_at is not None:
+        gap = (group.last_at - group.first_at) / 1_000_000
+    differs = f", and differ in {', '.join(map(visible, group.differs))}" if group.differs else ""
+    return scan.finding(
+        CHECK,
+        scan.key_of(group.key),
+        count=group.rows,
+        message=f"{show_key(group.key)} is stored {group.rows} times; the rows are {group.row_class}{differs}",
+        suggestion=_ADVICE[group.row_class],
+        evidence=_evidence(scan, group),
+        row_class=group.row_class,
+        differs=group.differs,
+        first_at=iso_or_none(group.first_at),
+        last_at=iso_or_none(group.last_at),
+        gap_seconds=gap,
+    )
+
+
+def _evidence(scan: TableScan, group: DuplicateGroup) -> Iterator[Evidence]:
+    for number, row in enumerate(group.sample, start=1):
+        offset = ""
+        if row.at is not None and group.first_at is not None:
+            offset = f", +{(row.at - group.first_at) / 1_000_000:.1f} s" if number > 1 else ", the earliest"
+        rest = f" ({group.rows - number} more not shown)" if number == EVIDENCE_LIMIT < group.rows else ""
+        yield scan.row(row.locator, row.at, f"row {number} of {group.rows}{offset}{rest}")
+
+
+def _by_group(scan: TableScan, totals: Totals) -> tuple[GroupInflation, ...]:
+    """Inflation of each kind that has surplus rows, over all rows of that kind; the worst first."""
+    worst = sorted(totals.groups, key=lambda kind: (-totals.groups[kind], str(kind)))
+    counts = scan.source.group_totals(scan.table, worst) if worst else []
+    found = []
+    for kind, total in zip(worst, counts, strict=True):
+        distinct = total.rows - total.null_keys - totals.groups[kind]
+        found.append(
+            GroupInflation(
+                group=kind if isinstance(kind, str | int | None) else visible(kind),
+                rows=total.rows,
+                distinct_ids=distinct,
+                inflation=totals.groups[kind] / distinct,
+            )
+        )
+    return tuple(found)
+
+
+CHECK = Check("duplicate_ids", "high", _look)

@@ -1,0 +1,57 @@
+"""Fences configured SQL: a `where` must be one condition that cannot leave the parentheses it is put into.
+
+The fence reads tokens, not grammar: quotes, comments, brackets and semicolons. The database's own read-only session
+and the refusal of several statements in one call stand behind it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dedupaudit.errors import UsageError
+
+_QUOTED = {
+    "'": re.compile(r"'(?:[^']|'')*'", re.DOTALL),
+    '"': re.compile(r'"(?:[^"]|"")*"', re.DOTALL),
+    "`": re.compile(r"`(?:[^`]|``)*`", re.DOTALL),
+    "[": re.compile(r"\[[^\]]*\]"),
+}
+_COMMENT = re.compile(r"--|/\*|\*/|#")
+_PARAMETER = re.compile(r"[?:@$]")
+
+
+def fence_condition(condition: str, where: str) -> None:
+    """Raise UsageError, naming `where` it is configured, unless `condition` stays inside its parentheses."""
+    problem = _escape(condition)
+    if problem:
+        raise UsageError(
+            f"{where}: {problem}",
+            "write one plain SQL condition, such as created_at >= '2025-12-01'; no comments, no ';', no parameters",
+        )
+
+
+def _escape(condition: str) -> str | None:
+    if not condition.strip():
+        return "the condition is empty"
+    if "\0" in condition or "\\" in condition:
+        return "a condition cannot hold a NUL or a backslash"
+    depth, at = 0, 0
+    while at < len(condition):
+        character = condition[at]
+        if character in _QUOTED:
+            quoted = _QUOTED[character].match(condition, at)
+            if quoted is None:
+                return f"the quotation that begins with {character} does not end"
+            at = quoted.end()
+            continue
+        if character == ";":
+            return "only one statement is allowed, and ';' would begin another"
+        if _COMMENT.match(condition, at):
+            return "comments are not allowed in a condition"
+        if _PARAMETER.match(condition, at) and not condition.startswith("::", at):
+            return f"{character} would begin a parameter, and there is nothing to fill it with"
+        at += 2 if condition.startswith("::", at) else 1
+        depth += (character == "(") - (character == ")")
+        if depth < 0:
+            return "a ')' closes a parenthesis that the condition did not open"
+    return None if depth == 0 else "a '(' is not closed"

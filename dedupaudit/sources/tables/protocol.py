@@ -1,0 +1,118 @@
+"""What a database must be able to say. A next database implements this, and the conformance suite proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from dedupaudit.model import Strategy
+from dedupaudit.sources.tables.catalog import Catalog, Column
+from dedupaudit.sources.tables.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Undecodable:
+    """Text that is not valid in the database's encoding, kept as the bytes it is."""
+
+    raw: bytes
+
+
+Value = str | int | float | bytes | Undecodable | None
+Key = tuple[Value, ...]
+
+
+class DuplicateRow(NamedTuple):
+    """One row of a key that occurs `n` times. The rows of a key come one after the other.
+
+    `at` is microseconds since the epoch or None; `values` are the compared columns, long ones as a hash:
+    equal where `TableSource.same` says so.
+    """
+
+    n: int
+    key: Key
+    locator: Key
+    at: int | None
+    group: Value
+    values: tuple[Value, ...]
+
+
+class SuspectRow(NamedTuple):
+    """One row that a suspect condition holds for. Times are microseconds since the epoch, or None."""
+
+    locator: Key
+    key: Key
+    at: int | None
+    updated: int | None
+    status: Value
+    object_key: Value
+    object_url: Value
+
+
+class KeyVariant(NamedTuple):
+    """One of `variants` keys that are nearly equal. Keys with one `joined` number are equal to the database."""
+
+    variants: int
+    joined: int
+    key: Key
+    rows: int
+
+
+class GroupTotal(NamedTuple):
+    """The rows of one kind: all of them, and those whose key has a NULL part."""
+
+    rows: int
+    null_keys: int
+
+
+@dataclass(frozen=True)
+class Survey:
+    """One pass over a table: its rows, and for how many of them each suspect condition holds."""
+
+    rows: int
+    suspects: Mapping[str, int]
+
+
+class TableSource(Protocol):
+    """A database that can be read and cannot be written. All looks of one source see one snapshot.
+
+    Every method raises SourceError when the database fails, and Cancelled when a signal came.
+    """
+
+    name: str
+
+    def names(self) -> list[str]:
+        """Return the names of all tables and views, for the nearest match."""
+
+    def catalog(self, parts: Sequence[str]) -> Catalog | None:
+        """Return what the catalog says of a table named by one part or by schema and name; None: no such table."""
+
+    def check_condition(self, catalog: Catalog, condition: str) -> None:
+        """Raise UsageError unless configured SQL is one read-only condition that this table understands."""
+
+    def locator(self, table: Table) -> tuple[str, ...]:
+        """Return the column names of `DuplicateRow.locator`; empty where rows cannot be named."""
+
+    def strategy(self, table: Table) -> tuple[Strategy, str]:
+        """Return how duplicates would be found, and why so."""
+
+    def survey(self, table: Table, suspects: Sequence[str]) -> Survey:
+        """Count the rows, and those for which each named condition (`suspects/NAME.sql`) holds."""
+
+    def suspect_rows(self, table: Table, suspect: str) -> Iterator[SuspectRow]:
+        """Yield the rows for which one condition holds."""
+
+    def duplicate_rows(self, table: Table, *, distrust_indexes: bool = False) -> Iterator[DuplicateRow]:
+        """Yield every row of every key that occurs more than once, by the database's own equality."""
+
+    def near_equal_keys(self, table: Table) -> Iterator[KeyVariant]:
+        """Yield the keys that trimming, case folding or NFKC would join, set by set."""
+
+    def group_totals(self, table: Table, groups: Sequence[Value]) -> list[GroupTotal]:
+        """Return the rows of each of these kinds, in their order."""
+
+    def same(self, column: Column, first: Value, second: Value) -> bool:
+        """Say whether two values of a compared column are equal: JSON as values, all else byte by byte."""
+
+    def close(self) -> None:
+        """End the snapshot and the connection."""

@@ -1,0 +1,127 @@
+"""Opens an SQLite database so that it cannot be written: read-only file, query_only, and an authorizer.
+
+`mode=ro` alone still lets a statement ATTACH and write another file; the authorizer refuses everything but reading.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from dedupaudit.display import visible
+from dedupaudit.errors import SourceError
+from dedupaudit.sources.tables.protocol import Undecodable
+
+OLDEST = (3, 35, 0)
+BUSY_SECONDS = 5.0
+
+_ALLOWED = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_RECURSIVE,
+    sqlite3.SQLITE_TRANSACTION,
+}
+# Reading the catalog; none of these takes a value that changes anything.
+_PRAGMAS = {"table_xinfo", "index_list", "index_xinfo", "encoding"}
+_REFUSED_FUNCTIONS = {"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"}
+
+
+def _authorize(action: int, first: str | None, second: str | None, _database: str | None, _by: str | None) -> int:
+    if action in _ALLOWED:
+        return sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in _REFUSED_FUNCTIONS:
+        return sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_PRAGMA and (first or "").lower() in _PRAGMAS:
+        return sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_DENY
+
+
+def _decode(raw: bytes) -> object:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return Undecodable(raw)
+
+
+def connect(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
+    """Open a database file for reading alone and begin its snapshot; raises SourceError where that cannot be."""
+    if sqlite3.sqlite_version_info < OLDEST:
+        raise SourceError(
+            f"SQLite {sqlite3.sqlite_version} is too old: dedupaudit needs 3.35 or newer",
+            "use a Python that was built with a newer SQLite",
+        )
+    _look(path)
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro" + ("&immutable=1" if immutable else "")
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=16)
+    connection.text_factory = _decode
+    # Sorting in worker threads, with the small cache that SQLite is fastest with, and spilling to files:
+    # bench/RESULTS.md has the figures.
+    for pragma in ("query_only = ON", "trusted_schema = OFF", "temp_store = FILE", "cache_size = -2000", "threads = 2"):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.set_authorizer(_authorize)
+    return connection
+
+
+def _look(path: Path) -> None:
+    """Say plainly what SQLite would call `unable to open database file`."""
+    shown = visible(str(path))
+    try:
+        if path.is_dir():
+            raise SourceError(f"{shown} is a folder, not a database file", "name the file in it: sqlite:///DIR/app.db")
+        with path.open("rb") as file:
+            file.read(1)
+    except FileNotFoundError:
+        raise SourceError(
+            f"no such database file: {shown}",
+            "check the path: sqlite:///relative.db counts from here, sqlite:////absolute.db from the root",
+        ) from None
+    except OSError as error:
+        raise SourceError(f"cannot read the database file {shown}: {error.strerror}", "check its permissions") from None
+    except ValueError:
+        raise SourceError(f"{shown} is not a possible file name", "check the path in the URL") from None
+
+
+def explain(error: sqlite3.Error, path: Path) -> SourceError:
+    """Return what a failure of SQLite means, and what to do about it."""
+    text, shown = str(error), visible(str(path))
+    for words, what, hint in _FAILURES:
+        if words in text:
+            return SourceError(f"{shown}: {what}", hint)
+    return SourceError(f"{shown}: {visible(text)}", "run again with -v for the details")
+
+
+_FAILURES = (
+    ("file is not a database", "this is not an SQLite database (or it is encrypted)", "check the path in --db"),
+    (
+        "malformed",
+        "the database is corrupt",
+        "see how far with sqlite3's PRAGMA integrity_check; audit a restored copy",
+    ),
+    (
+        "is locked",
+        f"the database stayed locked by another program for {BUSY_SECONDS:.0f} s",
+        "try again when its writer is done, switch it to WAL, or audit a copy",
+    ),
+    (
+        "disk is full",
+        "the disk for temporary files is full: the sort could not spill",
+        "free space, or set SQLITE_TMPDIR to a folder with room for a copy of the keys",
+    ),
+    (
+        "disk I/O error",
+        "reading the file, or writing a temporary one, failed",
+        "check the disk, and the space in SQLITE_TMPDIR",
+    ),
+    (
+        "unable to open database file",
+        "SQLite cannot open it or its temporary files",
+        "a WAL database in a read-only folder needs ?immutable=1 (only when nothing writes to it)",
+    ),
+    (
+        "no such collation sequence",
+        "a column uses a collation that only its own application knows",
+        "its equality cannot be asked here: audit through that application, or a copy without the collation",
+    ),
+    ("not authorized", "the audit's connection refused a statement that does more than read", "remove it"),
+)

@@ -1,0 +1,63 @@
+"""One table as it is audited: the configuration laid over the catalog. Every name in it exists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+
+from dedupaudit.sources.tables.catalog import Catalog, Column
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The columns of an upload's state; `status` is always there, the rest where the table has them."""
+
+    status: Column
+    object_key: Column | None = None
+    object_url: Column | None = None
+    size: Column | None = None
+    etag: Column | None = None
+    retry_count: Column | None = None
+    updated: Column | None = None
+
+    @property
+    def object_columns(self) -> tuple[Column, ...]:
+        """What the completed row is believed about, when rows of one upload differ."""
+        return tuple(column for column in (self.object_key, self.object_url, self.size, self.etag) if column)
+
+    @property
+    def merged_columns(self) -> frozenset[str]:
+        """Names of the columns that have a merge rule."""
+        rest = (self.status, self.retry_count)
+        return frozenset(column.name for column in (*self.object_columns, *rest) if column)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to audit. `name` is the configured one, `source` the database's."""
+
+    source: str
+    name: str
+    catalog: Catalog
+    key: tuple[Column, ...]
+    compared: tuple[Column, ...]
+    key_why: str = ""
+    device: Column | None = None
+    time: Column | None = None
+    group: Column | None = None
+    upload: Upload | None = None
+    where: str | None = None
+    zone: tzinfo = UTC
+
+    @property
+    def label(self) -> str:
+        """`db.activities`: how reports name it."""
+        return f"{self.source}.{self.name}"
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.key)
+
+    @property
+    def key_never_null(self) -> bool:
+        return not any(column.nullable for column in self.key)
