@@ -29,9 +29,21 @@ settings.register_profile(
 settings.register_profile("slow", settings.get_profile("ci"), derandomize=False, max_examples=1000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+ROOT = Path(__file__).parent.parent
+
 # What a developer's shell may hold, and what would change what the program does.
 _FOREIGN = ("DEDUPAUDIT_", "XDG_", "OSS_", "PG", "MYSQL_")
-_FOREIGN_NAMES = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM", "COLUMNS", "LINES", "PYTHONWARNINGS")
+_FOREIGN_NAMES = (
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "TERM",
+    "COLUMNS",
+    "LINES",
+    "PYTHONWARNINGS",
+    "PYTHONPATH",
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +96,12 @@ def clean_env(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def run(tmp_path: Path, clean_env: dict[str, str]) -> Run:
-    """Return a function that runs the program in a process of its own; `env` is added to a clean environment."""
+    """Return a function that runs this checkout's program in a process of its own.
+
+    `env` is added to a clean environment.
+    """
+    # Not whichever checkout this Python has an editable install of.
+    checkout = {"PYTHONPATH": str(ROOT)}
 
     def run_program(
         *args: str | os.PathLike[str],
@@ -96,7 +113,7 @@ def run(tmp_path: Path, clean_env: dict[str, str]) -> Run:
         done = subprocess.run(
             [sys.executable, "-m", "dedupaudit", *[os.fspath(argument) for argument in args]],
             cwd=cwd or tmp_path,
-            env={**clean_env, **(env or {})},
+            env={**clean_env, **checkout, **(env or {})},
             input=stdin,
             capture_output=True,
             timeout=timeout,
