@@ -35,12 +35,9 @@ def remember(secret: str | None) -> None:
     if not secret or not secret.strip("*"):
         return
     with _lock:
-        if secret in _secrets:
-            return
-        _secrets.add(secret)
-        forms = {form for known in _secrets for form in _forms(known)}
-        # The longest first: otherwise a secret that begins like another would leave its tail behind.
-        _pattern = re.compile("|".join(map(_as_pattern, sorted(forms, key=lambda form: (-len(form), form)))))
+        if secret not in _secrets:
+            _secrets.add(secret)
+            _pattern = None
 
 
 def forget() -> None:
@@ -55,8 +52,19 @@ def scrub(text: str) -> str:
     """Return the text with every known secret, and whatever looks like a password in a URL, replaced by `***`."""
     text = _IN_URL.sub(lambda match: match[1] + MASK, text)
     text = _IN_QUERY.sub(_mask_value, text)
-    pattern = _pattern
+    pattern = _compiled()
     return pattern.sub(MASK, text) if pattern else text
+
+
+def _compiled() -> re.Pattern[str] | None:
+    """Return one pattern of all secrets in all their forms: compiled when something is to be scrubbed, mostly never."""
+    global _pattern
+    with _lock:
+        if _pattern is None and _secrets:
+            forms = {form for known in _secrets for form in _forms(known)}
+            # The longest first: otherwise a secret that begins like another would leave its tail behind.
+            _pattern = re.compile("|".join(map(_as_pattern, sorted(forms, key=lambda form: (-len(form), form)))))
+        return _pattern
 
 
 def _mask_value(match: re.Match[str]) -> str:
