@@ -1,0 +1,106 @@
+"""Holds a report against the truth, and says in sentences where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from dedupaudit.demo.truth import Expected, Truth
+from dedupaudit.display import visible
+from dedupaudit.model import Base64, Finding, KeyValue, Report
+
+# Which check must have looked before a total can be held against the truth.
+_LOOKED_BY = {
+    "rows": "duplicate_ids",
+    "distinct_ids": "duplicate_ids",
+    "duplicate_ids": "duplicate_ids",
+    "duplicate_rows": "duplicate_ids",
+    "surplus_rows": "duplicate_ids",
+    "null_ids": "null_ids",
+    "blank_ids": "blank_ids",
+}
+
+_Name = tuple[str, str, tuple[tuple[str, str | int | None], ...]]
+
+
+def disagreements(report: Report, truth: Truth) -> list[str]:
+    """Return a sentence for everything in which a report of the demo differs from its truth; none where it is right.
+
+    What a check found is compared where the coverage says `checked`. A check that failed or was stopped, a table that
+    no check looked at, and a report that was cut short are disagreements too: nothing agrees by not having looked.
+    """
+    checked = {(row.target, row.check) for row in report.coverage if row.status == "checked"}
+    return [
+        *_unlooked(report, truth, checked),
+        *_totals(report, truth, checked),
+        *_findings(report, truth, checked),
+    ]
+
+
+def _unlooked(report: Report, truth: Truth, checked: set[tuple[str, str]]) -> Iterator[str]:
+    for row in report.coverage:
+        if row.status in ("failed", "stopped") and (row.check in truth.checks or row.check == "*"):
+            reason = f": {visible(row.reason)}" if row.reason else ""
+            became = "failed" if row.status == "failed" else "was stopped"
+            yield f"{row.check} on {visible(row.target)} {became}{reason}"
+    looked_at = {target for target, check in checked if check in truth.checks}
+    yield from (f"no check looked at {table}" for table in truth.tables if table not in looked_at)
+    if report.truncated:
+        yield f"the report shows {len(report.findings)} of {report.summary.findings} findings: raise --max-findings"
+
+
+def _totals(report: Report, truth: Truth, checked: set[tuple[str, str]]) -> Iterator[str]:
+    summaries = {label.partition(".")[2]: summary for label, summary in report.summary.tables.items()}
+    for table, totals in truth.tables.items():
+        asked = [name for name, check in _LOOKED_BY.items() if (table, check) in checked]
+        summary = summaries.get(table)
+        if asked and summary is None:
+            yield f"the report has no totals of {table}"
+            continue
+        for name in asked:
+            told, true = getattr(summary, name), getattr(totals, name)
+            if told != true:
+                yield f"{table}: {name} should be {true}, and the report says {told}"
+
+
+def _findings(report: Report, truth: Truth, checked: set[tuple[str, str]]) -> Iterator[str]:
+    expected: dict[_Name, list[Expected]] = {}
+    for planted in truth.findings:
+        if (planted.target, planted.check) in checked:
+            expected.setdefault(_name(planted.check, planted.target, planted.key), []).append(planted)
+    told: dict[_Name, list[Finding]] = {}
+    for finding in report.findings:
+        if finding.check in truth.checks:
+            told.setdefault(_name(finding.check, finding.target, finding.key), []).append(finding)
+    for name in sorted({*expected, *told}, key=repr):
+        wanted, found = expected.get(name, []), told.get(name, [])
+        if len(found) < len(wanted):
+            yield f"{_described(name)} was planted and is not in the report"
+        elif len(found) > len(wanted):
+            yield f"{_described(name)} is reported and was not planted" + (" so often" if wanted else "")
+        else:
+            yield from _details(name, wanted, found)
+
+
+def _details(name: _Name, wanted: list[Expected], found: list[Finding]) -> Iterator[str]:
+    # One key has one finding of a check, but for the states of several rows: those are equal, and so compared in order.
+    for true, told in zip(wanted, found, strict=True):
+        if true.count is not None and told.count != true.count:
+            yield f"{_described(name)}: count should be {true.count}, and the report says {told.count}"
+        if told.row_class != true.row_class:
+            yield f"{_described(name)}: class should be {true.row_class}, and the report says {told.row_class}"
+        if sorted(told.differs) != sorted(true.differs):
+            columns = ", ".join(map(visible, told.differs)) or "nothing"
+            yield f"{_described(name)}: {', '.join(true.differs) or 'nothing'} should differ, the report says {columns}"
+        if told.verdict != "confirmed":
+            yield f"{_described(name)}: the verdict should be confirmed, and the report says {told.verdict}"
+
+
+def _name(check: str, target: str, key: Mapping[str, KeyValue]) -> _Name:
+    parts = ((column, value.base64 if isinstance(value, Base64) else value) for column, value in sorted(key.items()))
+    return check, target, tuple(parts)
+
+
+def _described(name: _Name) -> str:
+    check, target, key = name
+    of = ", ".join(f"{visible(column)} {visible(repr(value))}" for column, value in key)
+    return f"{check} on {visible(target)}{' of ' if of else ''}{of}"
