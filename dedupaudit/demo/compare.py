@@ -102,5 +102,5 @@ def _name(check: str, target: str, key: Mapping[str, KeyValue]) -> _Name:
 
 def _described(name: _Name) -> str:
     check, target, key = name
-    of = ", ".join(f"{visible(column)} {visible(repr(value))}" for column, value in key)
+    of = ", ".join(f"{visible(column)} {visible(value)}" for column, value in key)
     return f"{check} on {visible(target)}{' of ' if of else ''}{of}"

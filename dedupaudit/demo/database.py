@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from dedupaudit.demo.background import Background
+from dedupaudit.demo.paths import shown
 from dedupaudit.demo.rows import CREATE, CREATE_INDEXES, ROW_TYPES, Row, TableName
 from dedupaudit.demo.scene import Case
 from dedupaudit.display import visible
@@ -32,7 +33,7 @@ def fill(path: Path, cases: Sequence[Case], background: Background) -> None:
             connection.executescript(CREATE_INDEXES)
     except sqlite3.Error as error:
         hint = "make room, or choose another folder, and build the demo again: dedupaudit demo DIR"
-        raise OutputError(f"{visible(str(path))} could not be written in full: {visible(str(error))}", hint) from error
+        raise OutputError(f"{shown(path)} could not be written in full: {visible(str(error))}", hint) from error
 
 
 def _insert(table: TableName) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from dedupaudit.demo.paths import shown
 from dedupaudit.demo.truth import TRUTH_SCHEMA
 from dedupaudit.display import visible
 from dedupaudit.errors import OutputError, Refused, UsageError
@@ -52,7 +53,7 @@ class DemoFolder:
             if not os.path.lexists(root):
                 return cls(root, names, ())
             if not root.is_dir():
-                raise UsageError(f"{visible(str(directory))} is a file, not a folder", _ELSEWHERE)
+                raise UsageError(f"{shown(directory)} is a file, not a folder", _ELSEWHERE)
             replaced = _replaceable(root)
             _refuse_foreign(root, names, replaced)
             return cls(root, names, replaced)
@@ -104,7 +105,7 @@ class DemoFolder:
     def _parents(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.parent.resolve() != path.parent:
-            raise Refused(f"{visible(str(path.parent))} is a link: the demo does not write through it", _ELSEWHERE)
+            raise Refused(f"{shown(path.parent)} is a link: the demo does not write through it", _ELSEWHERE)
 
 
 def _open_new(path: Path) -> int:
@@ -117,7 +118,7 @@ def _resolved(directory: Path) -> Path:
         return directory.resolve()
     except (ValueError, RuntimeError) as error:
         # A NUL in the name, a name that cannot be encoded, and (before Python 3.13) a loop of links.
-        where = visible(str(directory))
+        where = shown(directory)
         raise UsageError(f"{where} cannot be a demo's folder: {visible(str(error))}", _ELSEWHERE) from error
 
 
@@ -126,7 +127,7 @@ def _replaceable(root: Path) -> tuple[str, ...]:
     entries = {entry.name for entry in os.scandir(root)}
     if not entries or entries == {_UNFINISHED_MARK} and _is_broken_off(root / _UNFINISHED_MARK):
         return ()
-    foreign = f"{visible(str(root))} is not empty, and the demo did not make what is in it"
+    foreign = f"{shown(root)} is not empty, and the demo did not make what is in it"
     mark = root / MARK
     if not _is_file(mark):
         raise Refused(foreign, _ELSEWHERE)
@@ -138,7 +139,7 @@ def _replaceable(root: Path) -> tuple[str, ...]:
         raise Refused(f"{foreign}: its {MARK} is not ours", _ELSEWHERE)
     files = content.get("files")
     if not isinstance(files, list) or not all(isinstance(name, str) and _OURS.fullmatch(name) for name in files):
-        raise Refused(f"{visible(str(mark))} lists files that the demo never makes: it was changed", _ELSEWHERE)
+        raise Refused(f"{shown(mark)} lists files that the demo never makes: it was changed", _ELSEWHERE)
     return tuple(files)
 
 
@@ -160,10 +161,10 @@ def _refuse_foreign(root: Path, names: Sequence[str], replaced: Sequence[str]) -
         path = root / name
         for folder in reversed(path.relative_to(root).parents):
             if os.path.lexists(root / folder) and not _is_folder(root / folder):
-                where = visible(str(root / folder))
+                where = shown(root / folder)
                 raise Refused(f"{where} is in the way: it is a link or a file, not a folder", _ELSEWHERE)
         if os.path.lexists(path) and not (name in ours and _is_file(path)):
-            where = visible(str(path))
+            where = shown(path)
             raise Refused(f"{where} is in the way, and the demo did not make it", f"move it away, or {_ELSEWHERE}")
 
 
@@ -182,10 +183,10 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except FileExistsError as error:
-        where = visible(str(path))
+        where = shown(path)
         raise Refused(f"{where} is in the way: it appeared while the demo was being built", _ELSEWHERE) from error
     except OSError as error:
-        where = visible(str(error.filename or path))
+        where = shown(error.filename or path)
         if error.errno in _FULL:
             what = f"{where} could not be written in full: {error.strerror}"
             raise OutputError(what, f"make room, and {_AGAIN}") from error

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from dedupaudit.demo.paths import shown
 from dedupaudit.display import visible
 from dedupaudit.errors import UsageError
 from dedupaudit.model import RowClass
@@ -135,7 +136,7 @@ def load_truth(path: Path) -> Truth:
     """
     file = path / "truth.json" if path.is_dir() else path
     again = "build the demo again: dedupaudit demo DIR"
-    name = visible(str(file))
+    name = shown(file)
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
