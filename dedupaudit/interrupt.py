@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dedupaudit.errors import Cancelled
 
@@ -17,3 +17,11 @@ class Interrupt:
         """Raise Cancelled if a signal came."""
         if self.signum is not None:
             raise Cancelled(self.signum)
+
+
+@dataclass
+class Runtime:
+    """What commands share with main: the interrupt that signals set, and whether -v was given."""
+
+    interrupt: Interrupt = field(default_factory=Interrupt)
+    verbose: bool = False

@@ -173,13 +173,16 @@ class Report(_Part):
     truncated: bool
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+
+
 def fingerprint(check: str, source: str, target: str, key: Mapping[str, KeyValue | bytes]) -> str:
     """SHA-256 over check, source, target and key, as hexadecimal text.
 
     The key is written as canonical JSON, so that 1 and "1", or ("a", "bc") and ("ab", "c"), stay apart.
     """
     parts = {name: _canonical(value) for name, value in key.items()}
-    text = json.dumps([check, source, target, parts], sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    text = _CANONICAL.encode([check, source, target, parts])
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = 86_400_000_000
@@ -70,9 +71,12 @@ def to_micros(moment: datetime) -> int:
 
 def iso(micros: int) -> str:
     """Return ISO 8601 in UTC with a Z: milliseconds, or microseconds where there are any."""
-    moment = EPOCH + timedelta(microseconds=micros)
-    spec = "microseconds" if micros % 1_000 else "milliseconds"
-    return moment.replace(tzinfo=None).isoformat(timespec=spec) + "Z"
+    day, rest = divmod(micros, _DAY)
+    seconds, fraction = divmod(rest, 1_000_000)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    digits = f"{fraction:06d}" if fraction % 1_000 else f"{fraction // 1_000:03d}"
+    return f"{day_text(day)}T{hour:02d}:{minute:02d}:{second:02d}.{digits}Z"
 
 
 def iso_or_none(micros: int | None) -> str | None:
@@ -85,6 +89,7 @@ def day_number(micros: int) -> int:
     return micros // _DAY
 
 
+@lru_cache(maxsize=4096)
 def day_text(number: int) -> str:
     """Return a day number as YYYY-MM-DD."""
     return (EPOCH + timedelta(days=number)).date().isoformat()

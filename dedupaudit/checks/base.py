@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from dedupaudit.checks.tally import Tally
 from dedupaudit.display import visible
@@ -24,11 +25,21 @@ class Skip:
     reason: str
 
 
+class Sighting(NamedTuple):
+    """A confirmed finding of `count` rows that is written out only if somebody will read it.
+
+    Writing costs ten times what counting does, and of a million duplicates a report shows a thousand.
+    """
+
+    count: int
+    write: Callable[[], Finding]
+
+
 @dataclass(frozen=True)
 class Look:
     """A check that looks: how, why so, and its findings, found as they are read."""
 
-    findings: Iterable[Finding]
+    findings: Iterable[Finding | Sighting]
     strategy: Strategy
     why: str | None = None
 
@@ -55,17 +66,27 @@ class TableScan:
     stuck_after: float
     distrust_indexes: bool = False
     tally: Tally = field(default_factory=Tally)
+    _survey: Survey | None = None
 
-    @cached_property
-    def survey(self) -> Survey:
-        """The rows and suspects of all wanted checks, counted in one pass when the first of them asks."""
-        return self.source.survey(self.table, ("null_ids", *(name for name in self.wanted if name != "null_ids")))
+    def wanting(self, checks: Iterable[Check]) -> TableScan:
+        """Return the same with the conditions that the survey must count for these checks."""
+        return replace(self, wanted=tuple(check.name for check in checks if check.suspects and not check.applies(self)))
+
+    def survey(self, kinds: Sequence[Value] = ()) -> Survey:
+        """Return the rows and the suspects of all wanted checks, counted in one pass when the first of them asks.
+
+        `kinds` are counted only in that pass: who needs them asks first.
+        """
+        if self._survey is None:
+            suspects = dict.fromkeys(("null_ids", *self.wanted))
+            self._survey = self.source.survey(self.table, tuple(suspects), kinds)
+            self.tally.rows = self._survey.rows
+            self.tally.null_ids = self._survey.suspects["null_ids"]
+        return self._survey
 
     def count_suspects(self, check: str) -> int:
-        """Return how many rows a check's condition holds for, and let the totals know the rows."""
-        self.tally.rows = self.survey.rows
-        self.tally.null_ids = self.survey.suspects["null_ids"]
-        return self.survey.suspects[check]
+        """Return how many rows a check's condition holds for."""
+        return self.survey().suspects[check]
 
     def finding(
         self,
@@ -101,13 +122,18 @@ class TableScan:
         """Return a key under its real column names."""
         return dict(zip(self.table.key_names, key, strict=True))
 
+    @cached_property
+    def _place(self) -> tuple[str, str]:
+        """The table's label, and what its rows are found by: pk, rowid, or nothing."""
+        label = visible(self.table.label)
+        if not self.source.locator(self.table):
+            return label, ""
+        return label, "pk" if self.table.catalog.primary_key else "rowid"
+
     def where(self, locator: Key) -> str:
         """Return where a row is: `db.activities pk=7`; a table without a primary key has rowids, a view nothing."""
-        if not self.source.locator(self.table):
-            return visible(self.table.label)
-        word = "pk" if self.table.catalog.primary_key else "rowid"
-        values = ", ".join(visible(value) for value in locator)
-        return f"{visible(self.table.label)} {word}={values if len(locator) == 1 else f'({values})'}"
+        label, word = self._place
+        return f"{label} {word}={show_key(locator)}" if word else label
 
     def row(self, locator: Key, at: int | None, text: str) -> Evidence:
         """Return one row as evidence."""

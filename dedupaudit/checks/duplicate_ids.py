@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
-from dedupaudit.checks.base import EVIDENCE_LIMIT, Check, Look, Skip, TableScan, show_key
+from dedupaudit.checks.base import EVIDENCE_LIMIT, Check, Look, Sighting, Skip, TableScan, show_key
 from dedupaudit.checks.duplicates import DuplicateGroup, Totals, read_groups
 from dedupaudit.display import visible
 from dedupaudit.model import Evidence, Finding, GroupInflation
 from dedupaudit.sources.tables.catalog import guard
+from dedupaudit.sources.tables.protocol import Value
 from dedupaudit.times import iso_or_none
 
 _ADVICE = {
@@ -36,18 +38,34 @@ def _and(why: str, scan: TableScan) -> str:
     return f"{why}; {visible(scan.table.key_why, limit=500)}" if scan.table.key_why else why
 
 
-def _findings(scan: TableScan) -> Iterator[Finding]:
-    scan.count_suspects("null_ids")
+def _findings(scan: TableScan) -> Iterator[Sighting]:
     totals = Totals()
     rows = scan.source.duplicate_rows(scan.table, distrust_indexes=scan.distrust_indexes)
     for group in read_groups(rows, scan.table, scan.source.same, totals, EVIDENCE_LIMIT):
-        yield _finding(scan, group)
+        yield Sighting(group.rows, partial(_finding, scan, group))
+    # Now that the kinds with surplus rows are known, one pass counts the rows and those of each such kind.
+    worst = sorted(totals.groups, key=lambda kind: (-totals.groups[kind], str(kind)))
+    survey = scan.survey(worst)
     scan.tally.duplicate_ids = totals.ids
     scan.tally.duplicate_rows = totals.rows
     if scan.table.time:
         scan.tally.by_day = totals.by_day()
     if scan.table.group and not totals.too_many_groups:
-        scan.tally.by_group = _by_group(scan, totals)
+        null_keys = scan.source.null_keys_by_kind(scan.table) if worst and scan.tally.null_ids else {}
+        scan.tally.by_group = tuple(
+            _inflation(kind, survey.kinds[kind], null_keys.get(kind, 0), totals.groups[kind]) for kind in worst
+        )
+
+
+def _inflation(kind: Value, rows: int, null_keys: int, surplus: int) -> GroupInflation:
+    """Inflation of one kind, over all rows of that kind."""
+    distinct = rows - null_keys - surplus
+    return GroupInflation(
+        group=kind if isinstance(kind, str | int | None) else visible(kind),
+        rows=rows,
+        distinct_ids=distinct,
+        inflation=surplus / distinct,
+    )
 
 
 def _finding(scan: TableScan, group: DuplicateGroup) -> Finding:
@@ -77,24 +95,6 @@ def _evidence(scan: TableScan, group: DuplicateGroup) -> Iterator[Evidence]:
             offset = f", +{(row.at - group.first_at) / 1_000_000:.1f} s" if number > 1 else ", the earliest"
         rest = f" ({group.rows - number} more not shown)" if number == EVIDENCE_LIMIT < group.rows else ""
         yield scan.row(row.locator, row.at, f"row {number} of {group.rows}{offset}{rest}")
-
-
-def _by_group(scan: TableScan, totals: Totals) -> tuple[GroupInflation, ...]:
-    """Inflation of each kind that has surplus rows, over all rows of that kind; the worst first."""
-    worst = sorted(totals.groups, key=lambda kind: (-totals.groups[kind], str(kind)))
-    counts = scan.source.group_totals(scan.table, worst) if worst else []
-    found = []
-    for kind, total in zip(worst, counts, strict=True):
-        distinct = total.rows - total.null_keys - totals.groups[kind]
-        found.append(
-            GroupInflation(
-                group=kind if isinstance(kind, str | int | None) else visible(kind),
-                rows=total.rows,
-                distinct_ids=distinct,
-                inflation=totals.groups[kind] / distinct,
-            )
-        )
-    return tuple(found)
 
 
 CHECK = Check("duplicate_ids", "high", _look)

@@ -79,7 +79,6 @@ class _Reading:
         self._timed = table.time is not None
         self._grouped = table.group is not None
         self._sample: list[DuplicateRow] = []
-        self._earliest = first
         self._last: int | None = None
         self._take(first)
 
@@ -97,16 +96,15 @@ class _Reading:
             self._kinds[row.group] += 1
         if row.at is not None and (self._last is None or row.at > self._last):
             self._last = row.at
-        if _order(row) < _order(self._earliest):
-            self._earliest = row
         self._sample.append(row)
         if len(self._sample) > 4 * self._evidence:
             self._sample = heapq.nsmallest(self._evidence, self._sample, key=_order)
 
     def close(self, totals: Totals) -> None:
         """Count every row but the earliest as surplus, on its day and in its kind."""
+        self._sample = sorted(self._sample, key=_order)[: self._evidence]
         if self._timed:
-            at = self._earliest.at
+            at = self._sample[0].at
             self._days[None if at is None else day_number(at)] -= 1
             totals.days.update(self._days)
         for kind, rows in self._kinds.items():
@@ -122,9 +120,9 @@ class _Reading:
             rows=self._rows,
             row_class=self._comparison.row_class,
             differs=self._comparison.differs,
-            first_at=self._earliest.at,
+            first_at=self._sample[0].at,
             last_at=self._last,
-            sample=tuple(heapq.nsmallest(self._evidence, self._sample, key=_order)),
+            sample=tuple(self._sample),
         )
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dedupaudit.checks.base import Check, Look, TableScan, show_key
-from dedupaudit.checks.upload_rows import look_at_rows, not_an_upload
-from dedupaudit.model import Finding
+from dedupaudit.checks.upload_rows import Fault, look_at_rows, not_an_upload
 from dedupaudit.sources.tables.protocol import SuspectRow
 
 
@@ -12,15 +11,11 @@ def _look(scan: TableScan) -> Look:
     return look_at_rows(scan, CHECK, _judge)
 
 
-def _judge(scan: TableScan, row: SuspectRow) -> Finding:
-    status = "NULL" if row.status is None else show_key((row.status,))
-    return scan.finding(
-        CHECK,
-        scan.key_of(row.key),
-        count=1,
-        message=f"{show_key(row.key)} has status {status}, not pending, uploading, completed or failed",
-        suggestion="find who writes it; a CHECK constraint keeps it out",
-        evidence=[scan.row(row.locator, row.at, f"status {status}")],
+def _judge(_scan: TableScan, row: SuspectRow) -> Fault:
+    return Fault(
+        f"has status {show_key((row.status,))}, not pending, uploading, completed or failed",
+        "find who writes it; a CHECK constraint keeps it out",
+        row.at,
     )
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dedupaudit.checks.base import Check, Look, Skip, TableScan, show_key
-from dedupaudit.checks.upload_rows import look_at_rows, not_an_upload
+from dedupaudit.checks.base import Check, Look, Skip, TableScan
+from dedupaudit.checks.upload_rows import Fault, look_at_rows, not_an_upload
 from dedupaudit.display import visible
-from dedupaudit.model import Finding
 from dedupaudit.sources.tables.protocol import SuspectRow, Value
-from dedupaudit.sources.tables.table import Upload
 
 
 def _applies(scan: TableScan) -> Skip | None:
@@ -21,28 +19,23 @@ def _look(scan: TableScan) -> Look:
     return look_at_rows(scan, CHECK, _judge)
 
 
-def _judge(scan: TableScan, row: SuspectRow) -> Finding | None:
-    if scan.table.upload is None:
-        return None
+def _judge(scan: TableScan, row: SuspectRow) -> Fault:
     if row.status == "completed":
-        missing = " and ".join(_missing(scan.table.upload, row))
-        what = f"is completed, but {missing} is empty: its user gets a 404"
-        advice = "look for its object; if it exists, fill in the row, else mark it failed"
-    else:
-        what = f"is {row.status}, and yet names an object"
-        advice = "look for its object; if it exists, complete the row, else clear its key"
-    return scan.finding(
-        CHECK,
-        scan.key_of(row.key),
-        count=1,
-        message=f"{show_key(row.key)} {what}",
-        suggestion=advice,
-        evidence=[scan.row(row.locator, row.at, f"status {row.status}")],
+        return Fault(
+            f"is completed, but {' and '.join(_missing(scan, row))} is empty: its user gets a 404",
+            "look for its object; if it exists, fill in the row, else mark it failed",
+            row.at,
+        )
+    return Fault(
+        f"is {row.status}, and yet names an object",
+        "look for its object; if it exists, complete the row, else clear its key",
+        row.at,
     )
 
 
-def _missing(upload: Upload, row: SuspectRow) -> list[str]:
-    pairs = ((upload.object_key, row.object_key), (upload.object_url, row.object_url))
+def _missing(scan: TableScan, row: SuspectRow) -> list[str]:
+    upload = scan.table.upload
+    pairs = ((upload.object_key, row.object_key), (upload.object_url, row.object_url)) if upload else ()
     return [visible(column.name) for column, value in pairs if column and _blank(value)]
 
 

@@ -8,7 +8,7 @@ import unicodedata
 WHITE_SPACE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 
 # A key made only of these is its own folding: printable ASCII without upper case and space.
-PLAIN = "!-@[-`{-~"
+PLAIN = "!-@[-~"
 
 
 def fold(text: str) -> str:

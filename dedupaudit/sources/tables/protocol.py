@@ -58,19 +58,13 @@ class KeyVariant(NamedTuple):
     rows: int
 
 
-class GroupTotal(NamedTuple):
-    """The rows of one kind: all of them, and those whose key has a NULL part."""
-
-    rows: int
-    null_keys: int
-
-
 @dataclass(frozen=True)
 class Survey:
-    """One pass over a table: its rows, and for how many of them each suspect condition holds."""
+    """One pass over a table: its rows, those for which each suspect condition holds, and those of each kind asked."""
 
     rows: int
     suspects: Mapping[str, int]
+    kinds: Mapping[Value, int]
 
 
 class TableSource(Protocol):
@@ -87,8 +81,8 @@ class TableSource(Protocol):
     def catalog(self, parts: Sequence[str]) -> Catalog | None:
         """Return what the catalog says of a table named by one part or by schema and name; None: no such table."""
 
-    def check_condition(self, catalog: Catalog, condition: str) -> None:
-        """Raise UsageError unless configured SQL is one read-only condition that this table understands."""
+    def check_condition(self, catalog: Catalog, condition: str, where: str) -> None:
+        """Raise UsageError, naming `where` it is configured, unless configured SQL is one read-only condition that this table understands."""
 
     def locator(self, table: Table) -> tuple[str, ...]:
         """Return the column names of `DuplicateRow.locator`; empty where rows cannot be named."""
@@ -96,8 +90,8 @@ class TableSource(Protocol):
     def strategy(self, table: Table) -> tuple[Strategy, str]:
         """Return how duplicates would be found, and why so."""
 
-    def survey(self, table: Table, suspects: Sequence[str]) -> Survey:
-        """Count the rows, and those for which each named condition (`suspects/NAME.sql`) holds."""
+    def survey(self, table: Table, suspects: Sequence[str], kinds: Sequence[Value] = ()) -> Survey:
+        """Count the rows, those for which each named condition (`suspects/NAME.sql`) holds, and those of each kind."""
 
     def suspect_rows(self, table: Table, suspect: str) -> Iterator[SuspectRow]:
         """Yield the rows for which one condition holds."""
@@ -108,8 +102,11 @@ class TableSource(Protocol):
     def near_equal_keys(self, table: Table) -> Iterator[KeyVariant]:
         """Yield the keys that trimming, case folding or NFKC would join, set by set."""
 
-    def group_totals(self, table: Table, groups: Sequence[Value]) -> list[GroupTotal]:
-        """Return the rows of each of these kinds, in their order."""
+    def null_keys_by_kind(self, table: Table) -> Mapping[Value, int]:
+        """Return how many rows of each kind have a key with a NULL part."""
+
+    def is_empty(self, table: Table) -> bool:
+        """Say whether the table has no row at all."""
 
     def same(self, column: Column, first: Value, second: Value) -> bool:
         """Say whether two values of a compared column are equal: JSON as values, all else byte by byte."""

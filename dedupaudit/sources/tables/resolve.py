@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import UTC
+from zoneinfo import ZoneInfo
 
-from dedupaudit.config import TableSettings
+from dedupaudit.config import Settings, TableSettings
 from dedupaudit.display import visible
 from dedupaudit.errors import UsageError
 from dedupaudit.nearest import nearest
@@ -32,15 +32,17 @@ _RETRIES = ("retry_count", "retryCount")
 _VOLATILE = ("created_at", "updated_at")
 
 
-def resolve(source: TableSource, name: str, settings: TableSettings) -> Table:
+def resolve(source: TableSource, name: str, configuration: Settings) -> Table:
     """Return the table to audit; raises UsageError for a table or column that does not exist."""
-    catalog = find_catalog(source, name, settings)
-    columns = _Columns(catalog, f"tables.{name}", settings)
+    settings = configuration.tables.get(name) or TableSettings()
+    catalog = find_catalog(source, name, configuration)
+    columns = _Columns(catalog, name, configuration, settings)
     key, why = columns.key()
     found = {role: columns.role(role) for role in USUAL}
     upload = _upload(columns, found, explicit=bool(settings.status))
-    if settings.where is not None:
-        source.check_condition(catalog, settings.where)
+    condition = settings.where or None
+    if condition:
+        source.check_condition(catalog, condition, configuration.where("tables", name, "where"))
     return Table(
         source=source.name,
         name=name,
@@ -52,39 +54,43 @@ def resolve(source: TableSource, name: str, settings: TableSettings) -> Table:
         time=found["time"],
         group=found["group"],
         upload=upload,
-        where=settings.where,
-        zone=_zone(settings.timezone, f"tables.{name}.timezone"),
+        where=condition,
+        zone=UTC if settings.timezone == "UTC" else ZoneInfo(settings.timezone),
     )
 
 
-def find_catalog(source: TableSource, name: str, settings: TableSettings) -> Catalog:
+def find_catalog(source: TableSource, name: str, configuration: Settings) -> Catalog:
     """Return the catalog of a configured or named table; raises UsageError with the nearest name."""
-    parts = settings.name or (name,)
+    settings = configuration.tables.get(name)
+    parts = (settings and settings.name) or (name,)
     catalog = source.catalog(parts)
     if catalog is not None:
         return catalog
     shown = ".".join(parts)
-    guess = nearest(shown, source.names())
+    guess = nearest(shown, [*source.names(), *configuration.tables])
+    said = f"{configuration.where('tables', name)}: " if settings else ""
     raise UsageError(
-        f"no table {visible(shown)} in {visible(source.name)}" + (f" ([tables.{visible(name)}])" if settings.name else ""),
-        f"did you mean {visible(guess)}?" if guess else "see what is there with `dedupaudit init --db URL -o -`",
+        f"{said}database {visible(source.name)} has no table {visible(shown)}",
+        f"did you mean {visible(guess)}?" if guess else "`dedupaudit init --db URL -o -` shows what is there",
     )
 
 
 class _Columns:
     """The columns of one table, asked for by the names that its configuration gives."""
 
-    def __init__(self, catalog: Catalog, section: str, settings: TableSettings) -> None:
+    def __init__(self, catalog: Catalog, name: str, configuration: Settings, settings: TableSettings) -> None:
         self.catalog = catalog
-        self._section = section
+        self._name = name
+        self._configuration = configuration
         self._settings = settings
 
     def named(self, option: str, name: str) -> Column:
         column = self.catalog.column(name)
         if column is None:
             guess = nearest(name, [column.name for column in self.catalog.columns])
+            where = self._configuration.where("tables", self._name, option)
             raise UsageError(
-                f"{self._section}.{option}: table {visible(self.catalog.name)} has no column {visible(name)}",
+                f"{where}: table {visible(self.catalog.name)} has no column {visible(name)}",
                 f"did you mean {visible(guess)}?" if guess else "it has " + self._shown(),
             )
         return column
@@ -102,11 +108,11 @@ class _Columns:
     def key(self) -> tuple[tuple[Column, ...], str]:
         if self._settings.key:
             return tuple(self.named("key", name) for name in self._settings.key), ""
-        guessed = guess_key(self.catalog, self._section.removeprefix("tables."))
+        guessed = guess_key(self.catalog, self._name)
         if guessed is None:
             raise UsageError(
                 f"table {visible(self.catalog.name)}: which column holds the ID that must be unique?",
-                f'say so in dedupaudit.toml: [{self._section}] key = ["COLUMN"]; it has ' + self._shown(),
+                f'say so in dedupaudit.toml: [tables.{visible(self._name)}] key = ["COLUMN"]; it has ' + self._shown(),
             )
         return guessed
 
@@ -141,15 +147,3 @@ def _compared(columns: _Columns, key: tuple[Column, ...], volatile: Sequence[str
     return tuple(
         column for column in columns.catalog.columns if column.name not in left_out and not column.generated
     )
-
-
-def _zone(name: str, where: str) -> tzinfo:
-    if name.upper() == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UsageError(
-            f"{where}: unknown time zone {visible(name)}",
-            "use a name such as Asia/Shanghai (on a slim system, install tzdata)",
-        ) from None

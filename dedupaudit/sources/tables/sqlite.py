@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -22,15 +22,15 @@ from dedupaudit.sources.tables.folding import fold
 from dedupaudit.sources.tables.payload import PayloadHash
 from dedupaudit.sources.tables.protocol import (
     DuplicateRow,
-    GroupTotal,
     Key,
     KeyVariant,
     SuspectRow,
     Survey,
+    Undecodable,
     Value,
 )
 from dedupaudit.sources.tables.sqlite_catalog import read_catalog, rowid_name, table_names
-from dedupaudit.sources.tables.sqlite_guard import connect, explain
+from dedupaudit.sources.tables.sqlite_guard import connect, decode, explain
 from dedupaudit.sources.tables.sqlite_sql import fragments
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.sqlfiles import fill, sql_text
@@ -41,6 +41,7 @@ _STEPS = 50_000
 # Steps that the machine takes for one row of each query, measured: progress is an estimate, totals are not.
 _STEPS_PER_ROW = {"survey": 25, "duplicate_keys": 26, "near_equal_keys": 60}
 _BATCH = 500
+_FEW_KINDS = 8
 _ROWID = re.compile(r"-?\d+")
 
 
@@ -87,13 +88,13 @@ class SqliteSource:
         with self._failures():
             return read_catalog(self._connection, parts[-1])
 
-    def check_condition(self, catalog: Catalog, condition: str) -> None:
-        fence_condition(condition, f"the `where` of {visible(catalog.name)}")
+    def check_condition(self, catalog: Catalog, condition: str, where: str) -> None:
+        fence_condition(condition, where)
         try:
             self._connection.execute(f"EXPLAIN SELECT 1 FROM {catalog.quoted} WHERE (\n{condition}\n)")  # noqa: S608
         except (sqlite3.Error, sqlite3.Warning) as error:
             raise UsageError(
-                f"the `where` of {visible(catalog.name)} is refused: {visible(str(error))}",
+                f"{where}: SQLite refuses the condition: {visible(str(error))}",
                 "it must be one condition over this table's columns that only reads",
             ) from None
 
@@ -112,13 +113,24 @@ class SqliteSource:
 
     # ---- the queries
 
-    def survey(self, table: Table, suspects: Sequence[str]) -> Survey:
+    def survey(self, table: Table, suspects: Sequence[str], kinds: Sequence[Value] = ()) -> Survey:
         parts = self._fragments(table)
-        conditions = (fill(sql_text(f"scan/sqlite/suspects/{suspect}.sql"), parts) for suspect in suspects)
+        # Counting a few kinds in this pass is cheaper than sorting all rows by kind.
+        few = len(kinds) <= _FEW_KINDS and not any(isinstance(kind, Undecodable) for kind in kinds)
+        asked = list(kinds) if few else []
+        conditions = [fill(sql_text(f"scan/sqlite/suspects/{suspect}.sql"), parts) for suspect in suspects]
+        conditions += [f"{parts['kind']} IS ?{number}" for number in range(1, len(asked) + 1)]
         parts["counts"] = "".join(f",\n  COUNT(*) FILTER (WHERE {condition})" for condition in conditions)
         with self._running("survey", table):
-            rows, *counts = self._execute("survey", parts).fetchone()
-        return Survey(rows, dict(zip(suspects, counts, strict=True)))
+            rows, *counts = self._execute("survey", parts, asked).fetchone()
+            by_kind = dict(zip(asked, counts[len(suspects) :], strict=True))
+            if not few:
+                by_kind = dict(self._execute("rows_by_kind", parts))
+        return Survey(rows, dict(zip(suspects, counts, strict=False)), by_kind)
+
+    def null_keys_by_kind(self, table: Table) -> dict[Value, int]:
+        with self._running("survey", table):
+            return dict(self._execute("null_keys_by_kind", self._fragments(table)))
 
     def suspect_rows(self, table: Table, suspect: str) -> Iterator[SuspectRow]:
         parts = self._fragments(table)
@@ -131,20 +143,33 @@ class SqliteSource:
 
     def duplicate_rows(self, table: Table, *, distrust_indexes: bool = False) -> Iterator[DuplicateRow]:
         parts = self._fragments(table, distrust=distrust_indexes)
-        widths = (max(1, len(self.locator(table))), len(table.key))
+        make = _row_maker(len(self.locator(table)), table)
         with self._running("duplicate_keys", table):
             if parts["rowid"] == "NULL":
-                for n, *row in self._execute("duplicate_rows_joined", parts):
-                    yield self._duplicate(n, row, widths, table)
+                for row in self._execute("duplicate_rows_joined", parts):
+                    yield make(row[0], row)
                 return
             keys = self._execute("duplicate_keys", parts)
             parts["rowids"] = ", ".join("?" * _BATCH)
+            statement = fill(sql_text("scan/sqlite/duplicate_rows.sql"), parts)
             members = ((n, int(rowid[0])) for n, rowids in keys for rowid in _ROWID.finditer(rowids))
             while batch := list(islice(members, _BATCH)):
-                rowids = [rowid for _n, rowid in batch] + [None] * (_BATCH - len(batch))
-                rows = {row[0]: row[1:] for row in self._execute("duplicate_rows", parts, rowids)}
+                rows = self._rows_by_rowid(statement, [rowid for _n, rowid in batch])
                 for n, rowid in batch:
-                    yield self._duplicate(n, rows[rowid], widths, table)
+                    yield make(n, rows[rowid])
+
+    def _rows_by_rowid(self, statement: str, rowids: list[int | None]) -> dict[int, tuple[Value, ...]]:
+        rowids += [None] * (_BATCH - len(rowids))
+        try:
+            # Decoding in C is half of the time of these reads; bytes that do not decode are rare.
+            self._connection.text_factory = str
+            return {row[0]: row for row in self._connection.execute(statement, rowids)}
+        except sqlite3.OperationalError as error:
+            if "decode" not in str(error):
+                raise
+        finally:
+            self._connection.text_factory = decode
+        return {row[0]: row for row in self._connection.execute(statement, rowids)}
 
     def near_equal_keys(self, table: Table) -> Iterator[KeyVariant]:
         with self._running("near_equal_keys", table):
@@ -152,16 +177,9 @@ class SqliteSource:
                 if variants > 1:
                     yield KeyVariant(variants, joined, tuple(key), rows)
 
-    def group_totals(self, table: Table, groups: Sequence[Value]) -> list[GroupTotal]:
-        parts = self._fragments(table)
-        parts["group_counts"] = ", ".join(
-            f"COUNT(*) FILTER (WHERE {parts['group']} IS ?{number}), "
-            f"COUNT(*) FILTER (WHERE {parts['group']} IS ?{number} AND ({parts['key_is_null']}))"
-            for number in range(1, len(groups) + 1)
-        )
-        with self._running("survey", table):
-            counts = self._execute("group_totals", parts, groups).fetchone()
-        return [GroupTotal(*pair) for pair in zip(counts[::2], counts[1::2], strict=True)]
+    def is_empty(self, table: Table) -> bool:
+        with self._failures():
+            return bool(self._execute("is_empty", self._fragments(table)).fetchone()[0])
 
     def same(self, column: Column, first: Value, second: Value) -> bool:
         if type(first) is type(second) and first == second:
@@ -199,8 +217,8 @@ class SqliteSource:
         try:
             yield
         except sqlite3.Error as error:
+            self._interrupt.check()
             if "interrupted" in str(error):
-                self._interrupt.check()
                 raise StatementStopped(
                     f"a statement took longer than --timeout allows ({self._timeout:g} s)",
                     "allow more, or add an index on the key",
@@ -218,10 +236,6 @@ class SqliteSource:
             self._progress.advance_to(self._steps // self._steps_per_row)
         return 0
 
-    def _duplicate(self, n: int, row: Sequence[Value], widths: tuple[int, int], table: Table) -> DuplicateRow:
-        locator, key, (at, group, *values) = _split(row, *widths)
-        return DuplicateRow(n, key, locator, parse_time(at, table.zone), group, tuple(values))
-
     # ---- functions that SQLite calls
 
     def _fold(self, raw: bytes) -> bytes:
@@ -237,6 +251,18 @@ class SqliteSource:
 
     def _json(self, value: Value) -> object:
         return self._hash.of_json(value) if isinstance(value, str) else value
+
+
+def _row_maker(locator: int, table: Table) -> Callable[[int, tuple[Value, ...]], DuplicateRow]:
+    """Return what cuts a row of duplicate_rows.sql into its parts; its first column is not one of them."""
+    key = 1 + max(1, locator)
+    at = key + len(table.key)
+    zone = table.zone
+
+    def make(n: int, row: tuple[Value, ...]) -> DuplicateRow:
+        return DuplicateRow(n, row[key:at], row[1:key], parse_time(row[at], zone), row[at + 1], row[at + 2 :])
+
+    return make
 
 
 def _split(row: Sequence[Value], locator: int, key: int) -> tuple[Key, Key, Sequence[Value]]:

@@ -37,7 +37,8 @@ def _authorize(action: int, first: str | None, second: str | None, _database: st
     return sqlite3.SQLITE_DENY
 
 
-def _decode(raw: bytes) -> object:
+def decode(raw: bytes) -> object:
+    """Return text, or the bytes of what is not text in the database's encoding."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -54,7 +55,7 @@ def connect(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
     _look(path)
     uri = f"file:{quote(str(path.absolute()))}?mode=ro" + ("&immutable=1" if immutable else "")
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=16)
-    connection.text_factory = _decode
+    connection.text_factory = decode
     # Sorting in worker threads, with the small cache that SQLite is fastest with, and spilling to files:
     # bench/RESULTS.md has the figures.
     for pragma in ("query_only = ON", "trusted_schema = OFF", "temp_store = FILE", "cache_size = -2000", "threads = 2"):

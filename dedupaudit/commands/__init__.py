@@ -1,0 +1,1 @@
+"""A thin file a command: parse, call, render."""

@@ -1,0 +1,72 @@
+"""The group of commands. Names and one-line helps stand here, so that `--help` imports none of them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+import click
+
+from dedupaudit import __version__
+
+COMMANDS = {
+    "demo": "Build the incident in a folder and audit it: the first thing to run.",
+    "init": "Read a database's catalog and write a commented dedupaudit.toml.",
+    "scan": "Find duplicate, NULL, blank and nearly equal IDs, and what protects each table.",
+    "report": "Render a saved report again, without scanning.",
+    "schema": "Print the JSON Schema of the report or the configuration.",
+}
+
+EXAMPLES = """\b
+Examples:
+  dedupaudit demo                                  see it work on a small incident
+  dedupaudit scan --db sqlite:///app.db            scan a database
+  dedupaudit scan activities -f json -o report.json
+  dedupaudit init --db sqlite:///app.db            write a configuration to start from
+"""
+
+EPILOG = """\b
+Exit codes:
+  0 clean, all of it checked     1 findings            2 wrong usage or configuration
+  3 incomplete                   4 nothing to check    5 refused by a safety rule
+  6 a run failed                 70 a crash            75 another run holds the lock
+"""
+
+
+class LazyGroup(click.Group):
+    """Imports a command when it is run or asked for its own help, and not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return cast("click.Command", import_module(f"dedupaudit.commands.{cmd_name}").command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from dedupaudit.display import visible
+            from dedupaudit.nearest import nearest
+
+            guess = nearest(args[0], COMMANDS)
+            hint = f" Did you mean {guess}?" if guess else ""
+            raise click.UsageError(f"there is no command {visible(args[0])}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help=f"{EXAMPLES}\nFinds duplicate IDs in a database, explains them, and says what it did not look at.",
+    epilog=EPILOG,
+)
+@click.version_option(__version__, "--version", prog_name="dedupaudit")
+def cli() -> None:
+    """Hold the commands; each does its own work."""

@@ -1,0 +1,120 @@
+"""The options that mean the same everywhere, each also `DEDUPAUDIT_<NAME>`, and the settings that they make."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from dedupaudit.config import Settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Command], Command]
+
+FORMATS = ("terminal", "json")
+
+
+class _Urls(click.ParamType[str]):
+    """Database URLs; several in one environment variable are split where the next URL begins."""
+
+    name = "url"
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        from dedupaudit.urls import split_env_urls
+
+        return split_env_urls(rv)
+
+
+class _Names(click.ParamType[str]):
+    """Names; several in one environment variable stand between commas or spaces."""
+
+    name = "name"
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        return [name for name in re.split(r"[,\s]+", rv) if name]
+
+
+def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:
+    """Declare an option that `DEDUPAUDIT_<NAME>` gives as well."""
+    long = next(name for name in names if name.startswith("--")).split("/")[0]
+    attributes.setdefault("envvar", "DEDUPAUDIT_" + long.removeprefix("--").replace("-", "_").upper())
+    return click.option(*names, **attributes)
+
+
+def _verbose(ctx: click.Context, _parameter: click.Parameter, value: bool | None) -> bool | None:
+    if value and ctx.obj is not None:
+        ctx.obj.verbose = True
+    return value
+
+
+_GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
+    "database": (
+        option("--db", multiple=True, type=_Urls(), metavar="URL",
+               help="Database to audit: sqlite:///app.db. Repeatable; NAME=URL names a shard."),
+        option("--config", type=click.Path(path_type=Path), metavar="FILE",
+               help="Configuration; without it the nearest dedupaudit.toml."),
+        option("--timeout", metavar="DURATION", help="Limit for each statement: 30s, 10min. None by default."),
+    ),
+    "output": (
+        option("-f", "--format", type=click.Choice(FORMATS), help="Form of the report.  [default: terminal]"),
+        option("-o", "--output", metavar="FILE", help="Where the report goes; - is stdout."),
+        option("--no-color", is_flag=True, default=None, help="No colour (NO_COLOR works too)."),
+    ),
+    "verdict": (
+        option("--fail-on", type=click.Choice(("low", "medium", "high", "none")),
+               help="Exit 1 for findings of at least this severity.  [default: low]"),
+        option("--exit-zero", is_flag=True, default=None, help="Findings do not fail; errors still do."),
+    ),
+    "checks": (
+        option("--check", multiple=True, type=_Names(), metavar="NAME", help="Only this check. Repeatable."),
+        option("--skip-check", multiple=True, type=_Names(), metavar="NAME", help="Not this check. Repeatable."),
+        option("--distrust-indexes", is_flag=True, default=None,
+               help="Read every row, even where a unique index says that there is no duplicate."),
+        option("--stuck-after", metavar="DURATION", help="An upload is stuck after this long.  [default: 1h]"),
+        option("--engine", type=click.Choice(("auto", "pushdown", "snapshot", "spark")),
+               help="Where duplicates are looked for.  [default: auto]"),
+        option("--findings", metavar="FILE", help="Every finding, streamed: .jsonl, .csv or .parquet."),
+        option("--max-findings", type=click.IntRange(min=0), metavar="N",
+               help="Findings in the report.  [default: 1000]"),
+        option("--memory-limit", metavar="SIZE", help="For the embedded engine.  [default: 256MB]"),
+    ),
+    "talk": (
+        option("-q", "--quiet", is_flag=True, default=None, help="No progress, no remarks; errors still."),
+        option("-v", "--verbose", is_flag=True, default=None, callback=_verbose, is_eager=True,
+               help="Tracebacks with errors."),
+        option("--no-progress", is_flag=True, default=None, help="No progress on the terminal."),
+    ),
+}  # fmt: skip
+
+
+def shared(*groups: str) -> Callable[[Command], Command]:
+    """Add groups of options to a command: database, output, verdict, checks, talk."""
+
+    def decorate(command: Command) -> Command:
+        for group in reversed(groups):
+            for declare in reversed(_GROUPS[group]):
+                command = declare(command)
+        return command
+
+    return decorate
+
+
+def settings_of(given: dict[str, Any]) -> Settings:
+    """Return the settings: what flags and environment give goes before what the files say."""
+    from dedupaudit.config import load_settings
+
+    options = dict(given)
+    db = options.pop("db", ())
+    config = options.pop("config", None)
+    return load_settings(
+        config,
+        cwd=Path.cwd(),
+        environ=os.environ,
+        db=db,
+        overrides={name: value for name, value in options.items() if value not in (None, ())},
+    )

@@ -1,0 +1,47 @@
+"""`dedupaudit report FILE`: renders a saved report again, without scanning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dedupaudit.commands.options import settings_of, shared
+
+HELP = """\b
+Examples:
+  dedupaudit report report.json
+  dedupaudit report report.json -f json -o copy.json
+  dedupaudit scan -f json | dedupaudit report -
+
+Render the saved JSON report FILE (- is stdin) in another form. Nothing is scanned.
+"""
+
+
+@click.command("report", help=HELP)
+@click.argument("file", metavar="FILE")
+@shared("output", "talk")
+def command(file: str, **given: Any) -> int:
+    """Load the report and render it."""
+    from dedupaudit.commands.rendering import report_to
+    from dedupaudit.reports.saved import load
+
+    settings = settings_of(given)
+    report_to(load(_read(file), file), settings.options)
+    return 0
+
+
+def _read(file: str) -> bytes:
+    from dedupaudit.display import visible
+    from dedupaudit.errors import UsageError
+
+    if file == "-":
+        return click.get_binary_stream("stdin").read()
+    try:
+        return Path(file).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a possible file name"
+        raise UsageError(
+            f"cannot read the report {visible(file)}: {reason}", "a report is made by `dedupaudit scan -f json -o FILE`"
+        ) from None

@@ -1,0 +1,84 @@
+"""What commands that audit share: run the scan, stream the findings, write the report, say what failed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dedupaudit.audit import Outcome, ScanRequest, scan
+from dedupaudit.commands.rendering import destination, report_to
+from dedupaudit.errors import UsageError
+from dedupaudit.model import Report
+from dedupaudit.progress import SILENT, Progress
+from dedupaudit.redact import scrub
+from dedupaudit.reports.write import check_writable
+
+if TYPE_CHECKING:
+    from dedupaudit.config import Options, Settings
+    from dedupaudit.interrupt import Runtime
+
+
+def run_scan(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> int:
+    """Scan as the settings say, write the report, and return the exit code."""
+    options = settings.options
+    outcome = scan_with(runtime, settings, tables)
+    report_to(outcome.report, options)
+    if not options.quiet:
+        _say_what_failed(outcome.report)
+    return outcome.exit_code(options.fail_on, exit_zero=options.exit_zero)
+
+
+def scan_with(runtime: Runtime, settings: Settings, tables: tuple[str, ...], command: str = "scan") -> Outcome:
+    """Scan, streaming every finding to `--findings`; where a report cannot go is said before the scan, not after."""
+    options = settings.options
+    if options.engine in ("snapshot", "spark"):
+        raise UsageError(
+            f"the engine {options.engine} does not read SQLite",
+            "leave --engine out: auto asks the database itself",
+        )
+    if target := destination(options):
+        check_writable(target)
+    request = ScanRequest(
+        tables=tables,
+        checks=options.check,
+        skipped_checks=options.skip_check,
+        distrust_indexes=options.distrust_indexes,
+        stuck_after=options.stuck_after,
+        max_findings=options.max_findings,
+        command=command,
+    )
+    with ExitStack() as stack:
+        progress = progress_for(options, stack)
+        if options.findings is None:
+            return scan(settings, request, interrupt=runtime.interrupt, progress=progress)
+        from dedupaudit.reports.findings import open_findings
+
+        sink = stack.enter_context(open_findings(Path(options.findings), options.memory_limit))
+        return scan(settings, request, interrupt=runtime.interrupt, progress=progress, sink=sink.write)
+
+
+def progress_for(options: Options, stack: ExitStack) -> Progress:
+    """Return progress for a terminal that wants it, else silence."""
+    if options.quiet or options.no_progress or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return SILENT
+    from dedupaudit.commands.progress import TerminalProgress
+
+    progress = TerminalProgress(sys.stderr)
+    stack.callback(progress.finish)
+    return progress
+
+
+def _say_what_failed(report: Report) -> None:
+    """Repeat on stderr what could not be looked at: a report in a file is not read at once."""
+    said = dict.fromkeys(
+        f"dedupaudit: {row.status}: {row.source}{'' if row.target == '*' else '.' + row.target}: {row.reason}"
+        for row in report.coverage
+        if row.status in ("failed", "stopped")
+    )
+    for line in said:
+        click.echo(scrub(line), err=True)

@@ -1,0 +1,30 @@
+"""`dedupaudit scan`: duplicate, NULL, blank and nearly equal IDs, states, and what protects each table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from dedupaudit.commands.options import settings_of, shared
+
+HELP = """\b
+Examples:
+  dedupaudit scan --db sqlite:///app.db
+  dedupaudit scan activities --check duplicate_ids --fail-on high
+  dedupaudit scan -f json -o report.json --findings all.parquet
+
+Find duplicate, NULL, blank and nearly equal IDs in TABLES, look at upload states, and say whether a constraint truly
+protects each table. Without TABLES: those of dedupaudit.toml, else activities, screenshots and processes. Reads only.
+"""
+
+
+@click.command("scan", help=HELP)
+@click.argument("tables", nargs=-1, metavar="[TABLE]...")
+@shared("database", "checks", "output", "verdict", "talk")
+@click.pass_obj
+def command(runtime: Any, tables: tuple[str, ...], **given: Any) -> int:
+    """Scan, write the report, and return the exit code."""
+    from dedupaudit.commands.running import run_scan
+
+    return run_scan(runtime, settings_of(given), tables)

@@ -1,0 +1,125 @@
+"""Where the program begins and ends: signals, exit codes, and what is said of a failure. The only sys.exit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from dedupaudit.errors import AuditError, Cancelled, ExitCode
+from dedupaudit.interrupt import Interrupt, Runtime
+
+_SIGPIPE = 141
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit with the contract's code."""
+    runtime = Runtime()
+    _watch_signals(runtime.interrupt)
+    _prepare_streams()
+    try:
+        code = run(arguments, runtime)
+        _flush()
+    except BrokenPipeError:
+        code = _close_quietly()
+    except Cancelled as cancelled:
+        code = 128 + cancelled.signum
+    sys.exit(code)
+
+
+def run(arguments: list[str] | None, runtime: Runtime) -> int:
+    """Run one command and return its exit code; lets only a closed pipe and a signal through."""
+    from dedupaudit.commands.cli import cli
+
+    try:
+        # Commands return their exit code; --help and --version return None or 0.
+        return int(cli.main(args=arguments, prog_name="dedupaudit", standalone_mode=False, obj=runtime) or 0)
+    except (BrokenPipeError, Cancelled):
+        raise
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return ExitCode.USAGE
+    except click.Abort:
+        return 128 + signal.SIGINT
+    except click.ClickException as error:
+        return _complain(_escaped(error.format_message()), _usage_hint(error), ExitCode.USAGE)
+    except AuditError as error:
+        _trace(runtime)
+        return _complain(error.message, error.hint, error.exit_code)
+    except Exception as error:  # noqa: BLE001 (a crash: the contract's 70)
+        _trace(runtime)
+        return _complain(
+            _escaped(f"a defect in dedupaudit: {type(error).__name__}: {error}"),
+            "" if runtime.verbose else "run again with -v for the traceback, and report it",
+            ExitCode.CRASH,
+        )
+
+
+def _usage_hint(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"see `{context.command_path} --help`" if context else "see `dedupaudit --help`"
+
+
+def _complain(message: str, hint: str, code: int) -> int:
+    """Say on stderr what happened and what to do next; both are escaped already."""
+    from dedupaudit.redact import scrub
+
+    click.echo(scrub(f"dedupaudit: {message}"), err=True)
+    if hint:
+        click.echo(scrub(f"  hint: {hint}"), err=True)
+    return int(code)
+
+
+def _escaped(text: str) -> str:
+    """Return text of click's or of a crash, in which what the user typed stands as it was typed."""
+    from dedupaudit.display import escape
+
+    return "\n".join(map(escape, text.split("\n")))
+
+
+def _trace(runtime: Runtime) -> None:
+    if runtime.verbose:
+        import traceback
+
+        from dedupaudit.redact import scrub
+
+        click.echo(scrub(traceback.format_exc()), err=True, nl=False)
+
+
+def _watch_signals(interrupt: Interrupt) -> None:
+    """Turn the signals that end a program into Cancelled, so that a report can still say what was seen."""
+
+    def cancel(signum: int, _frame: FrameType | None) -> None:
+        interrupt.signum = signum
+        raise Cancelled(signum)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup means it
+            signal.signal(number, cancel)
+
+
+def _prepare_streams() -> None:
+    """A closed stream becomes the null device, and a character that a stream cannot say becomes an escape."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (lives as long as the process)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _close_quietly() -> int:
+    """Point stdout elsewhere when nobody reads it any more, so that Python's flush at exit has nothing to say."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    return _SIGPIPE
