@@ -67,6 +67,17 @@ class Survey:
     kinds: Mapping[Value, int]
 
 
+@dataclass(frozen=True)
+class Sample:
+    """The first rows of a table: how many were read, and the different values that each column asked for has in them.
+
+    NULL is no value, so `distinct` equals `rows` only where every row has a value of its own.
+    """
+
+    rows: int
+    distinct: Mapping[str, int]
+
+
 class TableSource(Protocol):
     """A database that can be read and cannot be written. All looks of one source see one snapshot.
 
@@ -107,6 +118,9 @@ class TableSource(Protocol):
 
     def is_empty(self, table: Table) -> bool:
         """Say whether the table has no row at all."""
+
+    def sample_distinct(self, catalog: Catalog, columns: Sequence[str], limit: int) -> Sample:
+        """Return how many different values the named columns of a real table have in its first `limit` rows."""
 
     def same(self, column: Column, first: Value, second: Value) -> bool:
         """Say whether two values of a compared column are equal: JSON as values, all else byte by byte."""

@@ -24,6 +24,7 @@ from dedupaudit.sources.tables.protocol import (
     DuplicateRow,
     Key,
     KeyVariant,
+    Sample,
     SuspectRow,
     Survey,
     Undecodable,
@@ -31,7 +32,7 @@ from dedupaudit.sources.tables.protocol import (
 )
 from dedupaudit.sources.tables.sqlite_catalog import read_catalog, rowid_name, table_names
 from dedupaudit.sources.tables.sqlite_guard import connect, decode, explain
-from dedupaudit.sources.tables.sqlite_sql import fragments
+from dedupaudit.sources.tables.sqlite_sql import fragments, quote
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.sqlfiles import fill, sql_text
 from dedupaudit.times import parse_time
@@ -180,6 +181,17 @@ class SqliteSource:
     def is_empty(self, table: Table) -> bool:
         with self._failures():
             return bool(self._execute("is_empty", self._fragments(table)).fetchone()[0])
+
+    def sample_distinct(self, catalog: Catalog, columns: Sequence[str], limit: int) -> Sample:
+        quoted = [quote(column) for column in columns]
+        parts = {
+            "table": catalog.quoted,
+            "columns": ", ".join(quoted) or "NULL",
+            "counts": "".join(f",\n  COUNT(DISTINCT {column})" for column in quoted),
+        }
+        with self._failures():
+            rows, *distinct = self._execute("sample_distinct", parts, [limit]).fetchone()
+        return Sample(rows, dict(zip(columns, distinct, strict=True)))
 
     def same(self, column: Column, first: Value, second: Value) -> bool:
         if type(first) is type(second) and first == second:
