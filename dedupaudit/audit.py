@@ -139,9 +139,7 @@ class _opened:  # noqa: N801 (a context manager that reads as a word)
             self._source.close()
 
 
-def _tables(
-    source: TableSource, settings: Settings, request: ScanRequest, building: _Building
-) -> Iterator[Table]:
+def _tables(source: TableSource, settings: Settings, request: ScanRequest, building: _Building) -> Iterator[Table]:
     """Resolve all tables of one source before the first is scanned, so that a typo costs no hour."""
     names: Sequence[str] = request.tables or tuple(settings.tables)
     try:
@@ -262,14 +260,18 @@ class _Building:
 
     def add(self, check: Check, found: Finding | Sighting) -> None:
         """Count a finding, offer it to the report, and write it out where a sink takes them all."""
-        verdict: Verdict = "confirmed" if isinstance(found, Sighting) else found.verdict
+        verdict: Verdict
+        write: Callable[[], Finding]
+        if isinstance(found, Sighting):
+            verdict, rows, write = "confirmed", found.rows, found.write
+        else:
+            verdict, rows, write = found.verdict, found.count, partial(_itself, found)
         self.by_check[check.name] += 1
         self.severities[check.severity] += 1
         self.verdicts[verdict] += 1
         if verdict == "confirmed":
             self.confirmed[check.severity] += 1
-        write = found.write if isinstance(found, Sighting) else partial(_itself, found)
-        self.worst.add(check.name, verdict, found.count, write)
+        self.worst.add(check.name, verdict, rows, write)
         if self.sink:
             self.sink(write())
 

@@ -103,7 +103,7 @@ def _watch_signals(interrupt: Interrupt) -> None:
 
 
 def _prepare_streams() -> None:
-    """A closed stream becomes the null device, and a character that a stream cannot say becomes an escape."""
+    """Make a closed stream the null device, and write a character that a stream cannot say as an escape."""
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (lives as long as the process)
     if sys.stderr is None:

@@ -6,11 +6,11 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-REPORT_SCHEMA = "dedupaudit.report/1"
+REPORT_SCHEMA: Final = "dedupaudit.report/1"
 
 Severity = Literal["high", "medium", "low"]
 Verdict = Literal["confirmed", "in_grace", "unknown"]
@@ -31,6 +31,7 @@ class Base64(BaseModel):
 
     @classmethod
     def of(cls, value: bytes) -> Base64:
+        """Return bytes in base64."""
         return cls(base64=base64.b64encode(value).decode("ascii"))
 
 
@@ -149,11 +150,15 @@ class Summary(_Part):
 
 
 class Tool(_Part):
+    """Who made the report."""
+
     name: Literal["dedupaudit"] = "dedupaudit"
     version: str
 
 
 class Run(_Part):
+    """Which run it was, and when."""
+
     id: str
     command: str
     started_at: str

@@ -26,12 +26,12 @@ class Skip:
 
 
 class Sighting(NamedTuple):
-    """A confirmed finding of `count` rows that is written out only if somebody will read it.
+    """A confirmed finding of some rows that is written out only if somebody will read it.
 
     Writing costs ten times what counting does, and of a million duplicates a report shows a thousand.
     """
 
-    count: int
+    rows: int
     write: Callable[[], Finding]
 
 

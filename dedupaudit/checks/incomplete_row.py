@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dedupaudit.checks.base import Check, Look, Skip, TableScan
+from dedupaudit.checks.base import Check, Look, Skip, TableScan, show_key
 from dedupaudit.checks.upload_rows import Fault, look_at_rows, not_an_upload
 from dedupaudit.display import visible
 from dedupaudit.sources.tables.protocol import SuspectRow, Value
@@ -27,7 +27,7 @@ def _judge(scan: TableScan, row: SuspectRow) -> Fault:
             row.at,
         )
     return Fault(
-        f"is {row.status}, and yet names an object",
+        f"is {show_key((row.status,))}, and yet names an object",
         "look for its object; if it exists, complete the row, else clear its key",
         row.at,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dedupaudit.checks.base import Check, Look, TableScan
+from dedupaudit.checks.base import Check, Look, TableScan, show_key
 from dedupaudit.checks.upload_rows import Fault, look_at_rows, not_an_upload
 from dedupaudit.sources.tables.protocol import SuspectRow
 from dedupaudit.times import iso
@@ -19,11 +19,11 @@ def _judge(scan: TableScan, row: SuspectRow) -> Fault | None:
     since = row.updated if row.updated is not None else row.at
     if since is None:
         # Nobody knows whether this upload still runs.
-        return Fault(f"is {row.status}, and no time says since when", _ADVICE, verdict="unknown")
+        return Fault(f"is {show_key((row.status,))}, and no time says since when", _ADVICE, verdict="unknown")
     age = (scan.now - since) / 1_000_000
     if age <= scan.stuck_after:
         return None
-    return Fault(f"has been {row.status} for {show_duration(age)}, since {iso(since)}", _ADVICE, since)
+    return Fault(f"has been {show_key((row.status,))} for {show_duration(age)}, since {iso(since)}", _ADVICE, since)
 
 
 CHECK = Check("stuck_upload", "medium", _look, suspects=True, applies=not_an_upload)

@@ -37,20 +37,24 @@ class LazyGroup(click.Group):
     """Imports a command when it is run or asked for its own help, and not before."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which a new user meets them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command."""
         if cmd_name not in COMMANDS:
             return None
         return cast("click.Command", import_module(f"dedupaudit.commands.{cmd_name}").command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the helps from the table above: click's own way would import every command."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest command for one that does not exist."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from dedupaudit.display import visible
             from dedupaudit.nearest import nearest

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dedupaudit.reports import FORMATS
+
 if TYPE_CHECKING:
     from dedupaudit.config import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
 
-FORMATS = ("terminal", "json")
 
 
 class _Urls(click.ParamType[str]):
@@ -25,6 +26,7 @@ class _Urls(click.ParamType[str]):
     name = "url"
 
     def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """Split before each `scheme://`: a path may hold spaces."""
         from dedupaudit.urls import split_env_urls
 
         return split_env_urls(rv)
@@ -36,6 +38,7 @@ class _Names(click.ParamType[str]):
     name = "name"
 
     def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """Split at commas and white space."""
         return [name for name in re.split(r"[,\s]+", rv) if name]
 
 
@@ -61,7 +64,7 @@ _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
         option("--timeout", metavar="DURATION", help="Limit for each statement: 30s, 10min. None by default."),
     ),
     "output": (
-        option("-f", "--format", type=click.Choice(FORMATS), help="Form of the report.  [default: terminal]"),
+        option("-f", "--format", type=click.Choice(tuple(FORMATS)), help="Form of the report.  [default: terminal]"),
         option("-o", "--output", metavar="FILE", help="Where the report goes; - is stdout."),
         option("--no-color", is_flag=True, default=None, help="No colour (NO_COLOR works too)."),
     ),

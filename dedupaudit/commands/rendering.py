@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dedupaudit.display import visible
+from dedupaudit.errors import UsageError
 from dedupaudit.model import Report
+from dedupaudit.nearest import did_you_mean
 from dedupaudit.reports import FORMATS, Style
 from dedupaudit.reports.write import write_report
 
@@ -24,6 +27,9 @@ def destination(options: Options) -> Path | None:
 def report_to(report: Report, options: Options) -> None:
     """Write a report where the options say."""
     path = destination(options)
+    if options.format not in FORMATS:
+        hint = did_you_mean(options.format, FORMATS) or f"the formats are {', '.join(FORMATS)}"
+        raise UsageError(f"options.format: there is no format {visible(options.format)}", hint)
     style = _style(to_file=path is not None, color=not options.no_color)
     write_report(path, lambda out: FORMATS[options.format](report, out, style))
 

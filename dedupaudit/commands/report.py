@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def _read(file: str) -> bytes:
     from dedupaudit.errors import UsageError
 
     if file == "-":
-        return click.get_binary_stream("stdin").read()
+        return sys.stdin.buffer.read()
     try:
         return Path(file).read_bytes()
     except (OSError, ValueError) as error:

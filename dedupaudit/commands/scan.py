@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from dedupaudit.commands.options import settings_of, shared
+from dedupaudit.interrupt import Runtime
 
 HELP = """\b
 Examples:
@@ -23,7 +24,7 @@ protects each table. Without TABLES: those of dedupaudit.toml, else activities, 
 @click.argument("tables", nargs=-1, metavar="[TABLE]...")
 @shared("database", "checks", "output", "verdict", "talk")
 @click.pass_obj
-def command(runtime: Any, tables: tuple[str, ...], **given: Any) -> int:
+def command(runtime: Runtime, /, tables: tuple[str, ...], **given: Any) -> int:
     """Scan, write the report, and return the exit code."""
     from dedupaudit.commands.running import run_scan
 

@@ -7,9 +7,6 @@ import unicodedata
 # Every character that str.isspace() is true for; databases trim only what they are told to.
 WHITE_SPACE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 
-# A key made only of these is its own folding: printable ASCII without upper case and space.
-PLAIN = "!-@[-~"
-
 
 def fold(text: str) -> str:
     """Return what trimming, case folding and NFKC make of a key.

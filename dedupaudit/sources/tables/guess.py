@@ -1,4 +1,4 @@
-"""Guesses which column holds the ID that must be unique, and says why: for tables that nobody configured, and `init`."""
+"""Guesses which column holds the ID, and says why: for tables that nobody configured, and for `init`."""
 
 from __future__ import annotations
 

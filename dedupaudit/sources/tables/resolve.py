@@ -1,4 +1,4 @@
-"""Lays the configuration over the catalog: usual names, a guessed key with its reason, and an error for each wrong name."""
+"""Lays the configuration over the catalog: usual names, a guessed key, and an error for each wrong name."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class _Columns:
 
 
 def _upload(columns: _Columns, found: dict[str, Column | None], *, explicit: bool) -> Upload | None:
-    """A `status` beside an object's key or URL is an upload's; any other `status` only if the configuration says so."""
+    """Return an upload's columns: a `status` counts beside an object's key or URL, or where the configuration says so."""
     status = found["status"]
     if status is None or not (explicit or found["object_key"] or found["object_url"]):
         return None
@@ -144,6 +144,4 @@ def _compared(columns: _Columns, key: tuple[Column, ...], volatile: Sequence[str
         left_out |= {column.name for name in _VOLATILE if (column := columns.catalog.column(name))} - names
     else:
         left_out = {columns.named("volatile", name).name for name in volatile}
-    return tuple(
-        column for column in columns.catalog.columns if column.name not in left_out and not column.generated
-    )
+    return tuple(column for column in columns.catalog.columns if column.name not in left_out and not column.generated)

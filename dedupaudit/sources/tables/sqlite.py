@@ -53,7 +53,7 @@ class SqliteSource:
 
     def __init__(self, settings: DatabaseSettings, interrupt: Interrupt, progress: Progress) -> None:
         self.name = settings.name
-        self._path = Path(settings.url.database)
+        self._path = Path(settings.url.database or "")
         self._timeout = settings.timeout
         self._interrupt = interrupt
         self._progress = progress
@@ -73,9 +73,10 @@ class SqliteSource:
         self._encoding = {"UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}.get(encoding, "utf-8")
         # The first read takes the snapshot: every later look sees the same moment.
         self._connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
-        functions = {"fold": (1, self._fold), "hash": (2, self._hash_value), "hash_json": (2, self._hash_json)}
-        for name, (arguments, function) in functions.items():
-            self._connection.create_function(f"dedupaudit_{name}", arguments, function, deterministic=True)
+        create = self._connection.create_function
+        create("dedupaudit_fold", 1, self._fold, deterministic=True)
+        create("dedupaudit_hash", 2, self._hash_value, deterministic=True)
+        create("dedupaudit_hash_json", 2, self._hash_json, deterministic=True)
 
     # ---- the catalog
 
@@ -238,7 +239,7 @@ class SqliteSource:
             raise explain(error, self._path) from error
 
     def _tick(self) -> int:
-        """Called by SQLite every `_STEPS` steps; anything but 0 ends the statement."""
+        """Answer SQLite, which asks every `_STEPS` steps: anything but 0 ends the statement."""
         if self._interrupt.signum is not None:
             return 1
         if self._deadline is not None and time.monotonic() > self._deadline:

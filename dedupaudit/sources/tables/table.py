@@ -56,8 +56,10 @@ class Table:
 
     @property
     def key_names(self) -> tuple[str, ...]:
+        """The real column names of the key."""
         return tuple(column.name for column in self.key)
 
     @property
     def key_never_null(self) -> bool:
+        """Whether the catalog keeps NULL out of every part of the key."""
         return not any(column.nullable for column in self.key)

@@ -1,0 +1,93 @@
+"""`dedupaudit demo`: builds the incident in a folder, audits it, and checks itself against the truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dedupaudit.commands.options import option, settings_of, shared
+from dedupaudit.interrupt import Runtime
+
+if TYPE_CHECKING:
+    from dedupaudit.config import Settings
+    from dedupaudit.demo import Truth
+
+HELP = """\b
+Examples:
+  dedupaudit demo
+  dedupaudit demo /tmp/incident --rows 100000
+  dedupaudit demo -f json -o report.json
+
+Build a small incident in DIR (default ./dedupaudit-demo): a database, objects, logs, a configuration, and truth.json,
+which lists every planted case. Then audit it and compare the report with the truth. Nothing that the demo did not make
+is overwritten; the same seed makes the same incident.
+"""
+
+
+@click.command("demo", help=HELP)
+@click.argument("directory", metavar="[DIR]", default="dedupaudit-demo", type=click.Path(path_type=Path))
+@option(
+    "--rows", type=click.IntRange(0, 10_000_000), default=600, show_default=True, help="Good rows beside the cases."
+)
+@option("--seed", type=int, default=2025, show_default=True, help="Another seed makes another incident.")
+@shared("output", "talk")
+@click.pass_obj
+def command(runtime: Runtime, /, directory: Path, rows: int, seed: int, **given: Any) -> int:
+    """Build, audit, compare, and say what to type next."""
+    from dedupaudit.commands.rendering import report_to
+    from dedupaudit.commands.running import scan_with
+    from dedupaudit.demo import build, disagreements
+    from dedupaudit.display import visible
+    from dedupaudit.errors import RunFailed
+
+    options = settings_of(given).options
+    truth = build(directory, rows=rows, seed=seed)
+    outcome = scan_with(runtime, _settings(directory, given), (), command="demo")
+    report_to(outcome.report, options)
+    if outcome.signum is not None:
+        return 128 + outcome.signum
+    wrong = disagreements(outcome.report, truth)
+    if wrong:
+        raise RunFailed(
+            "the report misses the truth:\n  " + "\n  ".join(wrong[:20]),
+            f"the truth is in {visible(str(directory / 'truth.json'))}; this is a defect, please report it",
+        )
+    if not options.quiet:
+        _say_next(directory, truth)
+    return 0
+
+
+def _settings(directory: Path, given: dict[str, Any]) -> Settings:
+    """Return the demo's own configuration; only what was given for output counts beside it."""
+    from dedupaudit.config import load_settings
+
+    # What a user's environment says of other databases must not lead the demo to them.
+    overrides = {name: value for name, value in given.items() if value is not None}
+    return load_settings(
+        directory / "dedupaudit.toml",
+        cwd=directory,
+        environ={},
+        overrides={**overrides, "max_findings": 10_000, "check": [], "skip_check": []},
+    )
+
+
+def _say_next(directory: Path, truth: Truth) -> None:
+    """Say on stderr that the report was right, and what to type next."""
+    from shlex import quote
+
+    from dedupaudit.display import visible
+
+    folder = visible(quote(str(directory)))
+    click.echo(
+        f"\nChecked against {folder}/truth.json: all {len(truth.findings)} planted findings found,"
+        " nothing else reported.\n"
+        "What to type next:\n"
+        f"  cd {folder}\n"
+        "  dedupaudit scan                               the same scan; the configuration is found by itself\n"
+        "  dedupaudit scan activities -f json            for programs\n"
+        "  dedupaudit scan --findings findings.csv       every finding, for a spreadsheet\n"
+        "  dedupaudit scan --db sqlite:///your.db        your own database: nothing in it is changed",
+        err=True,
+    )
