@@ -1,0 +1,37 @@
+"""`-f terminal`: what was found, how bad it is and what was not looked at, for a person who is in a hurry."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from dedupaudit.model import Report
+from dedupaudit.reports import Style
+from dedupaudit.reports.page import HEADING, QUIET, Page
+from dedupaudit.reports.terminal_coverage import say_checked, say_not_checked, say_verdict
+from dedupaudit.reports.terminal_findings import say_findings
+from dedupaudit.reports.terminal_tables import say_tables
+from dedupaudit.reports.words import folded, length, parsed
+
+
+def render(report: Report, out: TextIO, style: Style) -> None:
+    """Write the report; the last line is the verdict, since that is the one still on the screen."""
+    page = Page(style)
+    _say_header(page, report)
+    say_tables(page, report)
+    say_findings(page, report)
+    say_checked(page, report)
+    say_not_checked(page, report)
+    say_verdict(page, report)
+    out.write(page.text())
+
+
+def _say_header(page: Page, report: Report) -> None:
+    run = report.run
+    started, finished = parsed(run.started_at), parsed(run.finished_at)
+    facts = [
+        folded((page.value(row.source) for row in report.coverage), 4),
+        f"{started:%Y-%m-%d %H:%M:%S} UTC" if started else page.value(run.started_at),
+        f"took {length((finished - started).total_seconds())}" if started and finished else "",
+    ]
+    said = page.dot.join(fact for fact in facts if fact)
+    page.line((f"dedupaudit {page.value(run.command)}", HEADING), (page.dot + said, QUIET))

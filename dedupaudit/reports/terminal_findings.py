@@ -1,0 +1,197 @@
+"""The terminal's findings: by severity and check, counted, with the worst keys and what to do about them."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections import Counter
+
+from rich.text import Text
+
+from dedupaudit.model import SEVERITIES, Base64, Finding, KeyValue, Report, Severity
+from dedupaudit.reports.page import HEADING, QUIET, SEVERITY_STYLES, Page
+from dedupaudit.reports.words import folded, length, listed, parsed, plural
+
+WORST = 8
+EXAMPLES = 3
+ADVICE = 3
+_MARGIN = 8  # what a severity takes, with a space after it
+
+_CLASS_STYLES = {"conflicting": "bold red", "mergeable": "yellow"}
+_CLASSES = ("identical", "mergeable", "conflicting")
+_UNSURE = {"in_grace": "in grace", "unknown": "not confirmed"}
+
+
+def say_findings(page: Page, report: Report) -> None:
+    """Say each group of findings, the most severe first, in the order in which the checks ran."""
+    groups: dict[tuple[Severity, str], list[Finding]] = {}
+    for finding in report.findings:
+        groups.setdefault((finding.severity, finding.check), []).append(finding)
+    order = {check: number for number, check in enumerate(report.summary.by_check)}
+    for severity, check in sorted(groups, key=lambda group: (SEVERITIES.index(group[0]), order.get(group[1], 99))):
+        _say_group(page, report, groups[severity, check])
+    _say_cut(page, report, {check for _, check in groups})
+
+
+def _say_group(page: Page, report: Report, findings: list[Finding]) -> None:
+    first = findings[0]
+    # Exact, unlike what the report holds; a check has one severity.
+    total = max(report.summary.by_check.get(first.check, 0), len(findings))
+    page.blank()
+    page.labelled(
+        (first.severity.upper(), SEVERITY_STYLES[first.severity]),
+        (page.value(first.check), HEADING),
+        f"  {plural(total, 'finding')}",
+        (f", {len(findings):,} of them in this report" if total > len(findings) else "", QUIET),
+        indent=_MARGIN,
+    )
+    _say_counts(page, findings)
+    if any(finding.row_class for finding in findings):
+        _say_worst(page, findings)
+    else:
+        _say_examples(page, findings)
+    _say_advice(page, findings)
+
+
+def _say_counts(page: Page, findings: list[Finding]) -> None:
+    """Say classes, verdicts and causes, table by table where there are several."""
+    by_table: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_table.setdefault(_table(page, finding), []).append(finding)
+    for label, some in list(by_table.items())[:WORST]:
+        classes = Counter(str(finding.row_class) for finding in some if finding.row_class)
+        unsure = Counter(_UNSURE[finding.verdict] for finding in some if finding.verdict in _UNSURE)
+        causes = Counter(
+            f"{page.value(finding.cause.name)} ({finding.cause.confidence})" for finding in some if finding.cause
+        )
+        facts = [
+            listed({name: classes[name] for name in _CLASSES}),
+            listed(unsure),
+            f"causes: {listed(dict(causes.most_common(4)))}" if causes else "",
+        ]
+        if any(facts) and (len(by_table) > 1 or classes or causes):
+            page.line(f"{label}: ", "; ".join(fact for fact in facts if fact), indent=_MARGIN)
+
+
+def _say_worst(page: Page, findings: list[Finding]) -> None:
+    """Say the keys with the most rows; a line each where there is room, else two."""
+    worst = sorted(findings, key=lambda finding: -finding.count)[:WORST]
+    several = len({_table(page, finding) for finding in findings}) > 1
+    if page.wide:
+        wide = [_wide_row(page, one, several) for one in worst]
+        page.grid(wide, "r" + "l" * (len(wide[0]) - 1), indent=_MARGIN)
+    else:
+        page.grid([_narrow_row(page, one, several) for one in worst], "rl", indent=_MARGIN)
+    _say_rest(page, len(findings) - len(worst))
+
+
+def _wide_row(page: Page, finding: Finding, several: bool) -> list[Text]:
+    cells = [
+        Text(f"{finding.count:,} x"),
+        Text(_key(page, finding), style=HEADING, overflow="fold"),
+        Text(finding.row_class or "", style=_CLASS_STYLES.get(finding.row_class or "", "")),
+        Text(_when(page, finding)),
+        Text(_differs(page, finding) + _unsure(finding), overflow="fold"),
+    ]
+    return [*cells, Text(_table(page, finding), style=QUIET, overflow="fold")] if several else cells
+
+
+def _narrow_row(page: Page, finding: Finding, several: bool) -> list[Text]:
+    body = Text(overflow="fold")
+    body.append(_key(page, finding), style=HEADING)
+    body.append(f"  {finding.row_class or ''}", style=_CLASS_STYLES.get(finding.row_class or "", ""))
+    body.append(_unsure(finding))
+    facts = [_when(page, finding), _differs(page, finding), _table(page, finding) if several else ""]
+    if said := page.dot.join(fact for fact in facts if fact):
+        body.append("\n" + said, style=QUIET)
+    return [Text(f"{finding.count:,} x"), body]
+
+
+def _say_examples(page: Page, findings: list[Finding]) -> None:
+    """Say a few messages; the same one about several tables is said once."""
+    messages: dict[str, list[Finding]] = {}
+    for finding in findings:
+        messages.setdefault(page.prose(finding.message) + _unsure(finding), []).append(finding)
+    for message, some in list(messages.items())[:EXAMPLES]:
+        tables = folded((_table(page, finding) for finding in some), 4)
+        page.line((f"{tables}: ", QUIET), message, indent=_MARGIN)
+    shown = sum(len(some) for some in list(messages.values())[:EXAMPLES])
+    _say_rest(page, len(findings) - shown)
+
+
+def _say_rest(page: Page, number: int) -> None:
+    if number > 0:
+        page.line((f"{page.more} and {number:,} more", QUIET), indent=_MARGIN)
+
+
+def _say_advice(page: Page, findings: list[Finding]) -> None:
+    """Say each suggestion once; where classes differ in it, say for which."""
+    advice: dict[str, set[str]] = {}
+    for finding in findings:
+        if finding.suggestion:
+            advice.setdefault(page.prose(finding.suggestion), set()).add(finding.row_class or "")
+    for suggestion, classes in list(advice.items())[:ADVICE]:
+        told = ", ".join(sorted(classes - {""}))
+        prefix = f"{told}: " if len(advice) > 1 and told else ""
+        page.labelled((f"{' ' * _MARGIN}{page.advice}", "cyan"), prefix + suggestion, indent=_MARGIN + 3)
+    if len(advice) > ADVICE:
+        page.line((f"{page.more} and {plural(len(advice) - ADVICE, 'more suggestion')}", QUIET), indent=_MARGIN)
+
+
+def _say_cut(page: Page, report: Report, shown: set[str]) -> None:
+    """Say what the report leaves out, and how to get it."""
+    for check, number in report.summary.by_check.items():
+        if number and check not in shown:
+            page.blank()
+            page.line(
+                (page.value(check), HEADING),
+                f"  {plural(number, 'finding')}, none of them in this report",
+                indent=_MARGIN,
+            )
+    if report.truncated:
+        page.blank()
+        page.line(
+            f"This report holds {len(report.findings):,} of {plural(report.summary.findings, 'finding')}; ",
+            ("--findings FILE", HEADING),
+            " writes every one (.jsonl, .csv or .parquet).",
+        )
+
+
+def _table(page: Page, finding: Finding) -> str:
+    return page.value(f"{finding.source}.{finding.target}")
+
+
+def _unsure(finding: Finding) -> str:
+    return f" ({_UNSURE[finding.verdict]})" if finding.verdict in _UNSURE else ""
+
+
+def _differs(page: Page, finding: Finding) -> str:
+    return "differs in " + folded((page.value(name, 40) for name in finding.differs), 4) if finding.differs else ""
+
+
+def _key(page: Page, finding: Finding) -> str:
+    """Return the ID; of a composite key, each part under its column."""
+    parts = list(finding.key.items())
+    if len(parts) == 1:
+        return page.value(_raw(parts[0][1]))
+    return ", ".join(f"{page.value(name, 40)}={page.value(_raw(value), 40)}" for name, value in parts)
+
+
+def _raw(value: KeyValue) -> object:
+    if not isinstance(value, Base64):
+        return value
+    try:
+        return b64decode(value.base64, validate=True)
+    except ValueError:  # a saved report may hold anything
+        return value.base64
+
+
+def _when(page: Page, finding: Finding) -> str:
+    """Return first and last time and what lies between; the second day is said only where it is another."""
+    first, last = parsed(finding.first_at), parsed(finding.last_at)
+    if not first or not last:
+        return page.value(finding.first_at or finding.last_at or "") if finding.first_at or finding.last_at else ""
+    if finding.gap_seconds == 0:
+        return f"{first:%Y-%m-%d %H:%M:%S}, same moment"
+    until = f"{last:%H:%M:%S}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M:%S}"
+    gap = length(finding.gap_seconds)
+    return f"{first:%Y-%m-%d %H:%M:%S} {page.arrow} {until}" + (f" ({gap})" if gap else "")
