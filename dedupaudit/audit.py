@@ -141,13 +141,15 @@ class _opened:  # noqa: N801 (a context manager that reads as a word)
 
 def _tables(source: TableSource, settings: Settings, request: ScanRequest, building: _Building) -> Iterator[Table]:
     """Resolve all tables of one source before the first is scanned, so that a typo costs no hour."""
-    names: Sequence[str] = request.tables or tuple(settings.tables)
+    names: Sequence[str] = tuple(dict.fromkeys(request.tables)) or tuple(settings.tables)
     try:
         if not names:
             names = [name for name in DEFAULT_TABLES if source.catalog((name,))]
             if not names:
-                reason = f"none of {', '.join(DEFAULT_TABLES)} exists here"
-                building.cover(source.name, "*", "*", "skipped", reason=reason)
+                # Beside other databases this is more likely the wrong one than one with nothing to check.
+                status: Status = "failed" if len(settings.databases) > 1 else "skipped"
+                reason = f"none of {', '.join(DEFAULT_TABLES)} exists here: is it the right database?"
+                building.cover(source.name, "*", "*", status, reason=reason)
         tables = [resolve(source, name, settings) for name in names]
     except SourceError as error:
         building.cover(source.name, "*", "*", _status(error), reason=_reason(error))
