@@ -181,17 +181,18 @@ class Report(_Part):
 _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"))
 
 
-def fingerprint(check: str, source: str, target: str, key: Mapping[str, KeyValue | bytes]) -> str:
+def fingerprint(check: str, source: str, target: str, key: Mapping[str, KeyValue | bytes | float]) -> str:
     """SHA-256 over check, source, target and key, as hexadecimal text.
 
-    The key is written as canonical JSON, so that 1 and "1", or ("a", "bc") and ("ab", "c"), stay apart.
+    The key is written as canonical JSON, so that 1 and "1", or ("a", "bc") and ("ab", "c"), stay apart. Python's bytes
+    are text that did not decode, and stay apart from a database's bytes, which are Base64 here.
     """
     parts = {name: _canonical(value) for name, value in key.items()}
     text = _CANONICAL.encode([check, source, target, parts])
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def _canonical(value: KeyValue | bytes) -> object:
+def _canonical(value: KeyValue | bytes | float) -> object:
     if isinstance(value, bytes):
-        return Base64.of(value).model_dump()
+        return {"text": Base64.of(value).base64}
     return value.model_dump() if isinstance(value, Base64) else value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import NamedTuple
 
 from dedupaudit.checks.tally import Tally
@@ -67,6 +66,13 @@ class TableScan:
     distrust_indexes: bool = False
     tally: Tally = field(default_factory=Tally)
     _survey: Survey | None = None
+    _place: tuple[str, str] = field(init=False, default=("", ""))
+
+    def __post_init__(self) -> None:
+        """Learn now what rows are found by: a finding may be written when its source is closed."""
+        label = visible(self.table.label)
+        by = "pk" if self.table.catalog.primary_key else "rowid"
+        self._place = (label, by if self.source.locator(self.table) else "")
 
     def wanting(self, checks: Iterable[Check]) -> TableScan:
         """Return the same with the conditions that the survey must count for these checks."""
@@ -122,14 +128,6 @@ class TableScan:
         """Return a key under its real column names."""
         return dict(zip(self.table.key_names, key, strict=True))
 
-    @cached_property
-    def _place(self) -> tuple[str, str]:
-        """The table's label, and what its rows are found by: pk, rowid, or nothing."""
-        label = visible(self.table.label)
-        if not self.source.locator(self.table):
-            return label, ""
-        return label, "pk" if self.table.catalog.primary_key else "rowid"
-
     def where(self, locator: Key) -> str:
         """Return where a row is: `db.activities pk=7`; a table without a primary key has rowids, a view nothing."""
         label, word = self._place
@@ -148,19 +146,28 @@ def show_key(key: Key) -> str:
 
 def _readable_key(
     key: Mapping[str, KeyValue | bytes | Undecodable | float],
-) -> tuple[dict[str, KeyValue], dict[str, Base64] | None, dict[str, KeyValue | bytes]]:
+) -> tuple[dict[str, KeyValue], dict[str, Base64] | None, dict[str, KeyValue | bytes | float]]:
     """Return the key as JSON has it, the bytes of what did not decode, and what the fingerprint is made of."""
     shown: dict[str, KeyValue] = {}
     raw: dict[str, Base64] = {}
-    exact: dict[str, KeyValue | bytes] = {}
+    exact: dict[str, KeyValue | bytes | float] = {}
     for name, value in key.items():
         if isinstance(value, Undecodable):
             shown[name] = value.raw.decode("utf-8", "replace")
             raw[name] = Base64.of(value.raw)
             exact[name] = value.raw
         elif isinstance(value, bytes):
-            shown[name] = Base64.of(value)
-            exact[name] = shown[name]
+            shown[name] = exact[name] = Base64.of(value)
+        elif isinstance(value, float) and not _is_integer(value):
+            shown[name] = repr(value)
+            # A number still: the text that looks like it is another key.
+            exact[name] = value
         else:
-            shown[name] = exact[name] = repr(value) if isinstance(value, float) else value
+            # 1 and 1.0 are one key, whichever of its rows is read first.
+            shown[name] = exact[name] = int(value) if isinstance(value, float) else value
     return shown, raw or None, exact
+
+
+def _is_integer(value: float) -> bool:
+    # Beyond 64 bits no database has an integer that could be the same key.
+    return value.is_integer() and abs(value) < 2**63

@@ -36,6 +36,7 @@ from dedupaudit.sources.tables.sqlite_sql import fragments, quote
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.sqlfiles import fill, sql_text
 from dedupaudit.times import parse_time
+from dedupaudit.units import show_duration
 
 # SQLite calls back after so many steps of its virtual machine: about every 2 ms, a thousandth of the work.
 _STEPS = 50_000
@@ -71,6 +72,8 @@ class SqliteSource:
         self._connection.execute("BEGIN")
         encoding = self._connection.execute("PRAGMA encoding").fetchone()[0]
         self._encoding = {"UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}.get(encoding, "utf-8")
+        # A lone surrogate is whole bytes in UTF-16, which surrogateescape cannot hold.
+        self._broken = "surrogateescape" if self._encoding == "utf-8" else "surrogatepass"
         # The first read takes the snapshot: every later look sees the same moment.
         self._connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
         create = self._connection.create_function
@@ -158,6 +161,8 @@ class SqliteSource:
             while batch := list(islice(members, _BATCH)):
                 rows = self._rows_by_rowid(statement, [rowid for _n, rowid in batch])
                 for n, rowid in batch:
+                    if rowid not in rows:
+                        raise sqlite3.DatabaseError(f"malformed: an index names row {rowid}, which the table has not")
                     yield make(n, rows[rowid])
 
     def _rows_by_rowid(self, statement: str, rowids: list[int | None]) -> dict[int, tuple[Value, ...]]:
@@ -233,7 +238,7 @@ class SqliteSource:
             self._interrupt.check()
             if "interrupted" in str(error):
                 raise StatementStopped(
-                    f"a statement took longer than --timeout allows ({self._timeout:g} s)",
+                    f"a statement took longer than --timeout allows ({show_duration(self._timeout or 0)})",
                     "allow more, or add an index on the key",
                 ) from None
             raise explain(error, self._path) from error
@@ -252,7 +257,7 @@ class SqliteSource:
     # ---- functions that SQLite calls
 
     def _fold(self, raw: bytes) -> bytes:
-        return fold(raw.decode(self._encoding, "surrogateescape")).encode(self._encoding, "surrogateescape")
+        return fold(self._text(raw)).encode(self._encoding, self._broken)
 
     def _hash_value(self, kind: str, raw: bytes) -> bytes:
         return self._hash.of_bytes(kind, raw)
@@ -260,7 +265,11 @@ class SqliteSource:
     def _hash_json(self, kind: str, raw: bytes) -> bytes:
         if kind != "text":
             return self._hash.of_bytes(kind, raw)
-        return self._hash.of_json(raw.decode(self._encoding, "surrogateescape"))
+        return self._hash.of_json(self._text(raw))
+
+    def _text(self, raw: bytes) -> str:
+        """Decode any bytes that SQLite may hold as text, so that what does not decode stays apart."""
+        return raw.decode(self._encoding, self._broken)
 
     def _json(self, value: Value) -> object:
         return self._hash.of_json(value) if isinstance(value, str) else value

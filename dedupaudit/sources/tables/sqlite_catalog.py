@@ -9,6 +9,8 @@ from dedupaudit.sources.tables.catalog import Catalog, Column, Index, TableKind
 from dedupaudit.sources.tables.sqlite_sql import quote
 
 _COLLATION = re.compile(r"^([^-]+)-(?:8|16LE|16BE)$")
+_UNKNOWN = re.compile(r"no such collation sequence: (.+)", re.DOTALL)
+_PROBE = "dedupaudit asks"
 _OWN = re.compile(r"^(sqlite|dedupaudit)_", re.IGNORECASE)
 
 
@@ -108,10 +110,21 @@ def _column(
 
 
 def _collation(connection: sqlite3.Connection, quoted: str, column: str) -> str:
-    """Ask SQLite itself: no pragma tells a column's collation, but the program for a comparison names it."""
-    program = connection.execute(f"EXPLAIN SELECT {quote(column)} = 'x' FROM {quoted}")  # noqa: S608 (quoted names)
-    for _address, opcode, _p1, _p2, _p3, p4, *_rest in program:
-        if opcode in ("Eq", "Ne") and isinstance(p4, str) and (found := _COLLATION.match(p4)):
+    """Ask SQLite itself: no pragma tells a column's collation, but the program for a comparison names it.
+
+    A view's program holds its own comparisons too, so the one asked for is known by what it compares with.
+    """
+    question = f"EXPLAIN SELECT {quote(column)} = '{_PROBE}' FROM {quoted}"  # noqa: S608 (quoted names)
+    try:
+        program = connection.execute(question).fetchall()
+    except sqlite3.OperationalError as error:
+        if unknown := _UNKNOWN.match(str(error)):
+            # Only queries that compare by it need it, and those say that they cannot.
+            return unknown[1]
+        raise
+    probes = {p2 for _address, opcode, _p1, p2, _p3, p4, *_rest in program if opcode == "String8" and p4 == _PROBE}
+    for _address, opcode, p1, _p2, p3, p4, *_rest in program:
+        if opcode in ("Eq", "Ne") and {p1, p3} & probes and isinstance(p4, str) and (found := _COLLATION.match(p4)):
             return found[1]
     return "BINARY"
 

@@ -49,7 +49,7 @@ def fragments(table: Table, rowid: str | None, locator: Sequence[str], *, distru
         "folds": _listed(_folds(table)),
         "time": _or_null(table.time),
         "group": _or_null(table.group),
-        "kind": _or_null(table.group) + ("" if table.group is None or table.group.bytewise else " COLLATE BINARY"),
+        "kind": _or_null(table.group) + " COLLATE BINARY",
         "values": _listed([_value(column) for column in table.compared]),
         "status": _or_null(upload.status if upload else None),
         "updated": _or_null(upload.updated if upload else None),
