@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from io import StringIO
 
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
@@ -104,11 +105,19 @@ class Page:
                 justify="right" if figures else "left",
                 width=first_width if number == 0 else None,
                 no_wrap=figures,
-                overflow="ignore" if figures else "fold",
+                overflow="ellipsis" if figures else "fold",
             )
         for row in rows:
             table.add_row(*([""] if indent else []), *row)
         self._emit(table)
+
+    def fits(self, rows: Iterable[Sequence[Text]], gap: int = 2) -> bool:
+        """Say whether the rows stand side by side without folding."""
+        widths = [
+            max(Measurement.get(self._console, self._console.options, cell).maximum for cell in column)
+            for column in zip(*rows, strict=True)
+        ]
+        return sum(widths) + gap * (len(widths) - 1) <= self.width
 
     def _emit(self, renderable: RenderableType) -> None:
         for line in self._console.render_lines(renderable, pad=False):

@@ -57,6 +57,7 @@ def _convert(rows: Path, file: Replacing, columns: Mapping[str, str], memory_lim
     }
     types = ", ".join(f"{_text(name)}: {_text(kind)}" for name, kind in columns.items())
     source = f"read_json({_text(_literal(rows))}, format = 'newline_delimited', columns = {{{types}}})"
+    # Small groups of rows: what is gathered before it is written counts as memory.
     target = f"{_text(str(file.written))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480, USE_TMP_FILE false)"
     try:
         with duckdb.connect(":memory:", config=config) as engine:

@@ -28,8 +28,10 @@ def say_checked(page: Page, report: Report) -> None:
         if row.status == "checked" and row.check == "duplicate_ids" and row.strategy:
             why = f": {page.prose(row.why)}" if row.why else ""
             ways.setdefault(f"{row.strategy}{why}", []).append(_label(page, row))
-    for way, labels in ways.items():
+    for way, labels in list(ways.items())[:_NAMES]:
         page.line((f"{way} ({folded(labels, 6)})", QUIET), indent=2)
+    if len(ways) > _NAMES:
+        page.line((f"{page.more} and {len(ways) - _NAMES:,} more", QUIET), indent=2)
 
 
 def say_not_checked(page: Page, report: Report) -> None:
@@ -76,7 +78,7 @@ def say_verdict(page: Page, report: Report) -> None:
         so_far = f"{figure}{grace} so far" if found else "nothing found in what was read"
         page.line(("INCOMPLETE", LOUD), f": {_lacking(report)}; {so_far} ({scope})")
     elif found:
-        page.line(("found", LOUD if found > young else HEADING), f": {figure}{grace}; {scope}, complete")
+        page.line(("FOUND", LOUD if found > young else HEADING), f": {figure}{grace}; {scope}, complete")
     elif done:
         page.line(("clean", f"bold {GOOD}"), f": {scope}, nothing found")
     else:

@@ -44,7 +44,7 @@ def _say_group(page: Page, report: Report, findings: list[Finding]) -> None:
         (f", {len(findings):,} of them in this report" if total > len(findings) else "", QUIET),
         indent=_MARGIN,
     )
-    _say_counts(page, findings)
+    _say_counts(page, report, findings)
     if any(finding.row_class for finding in findings):
         _say_worst(page, findings)
     else:
@@ -52,10 +52,11 @@ def _say_group(page: Page, report: Report, findings: list[Finding]) -> None:
     _say_advice(page, findings)
 
 
-def _say_counts(page: Page, findings: list[Finding]) -> None:
+def _say_counts(page: Page, report: Report, findings: list[Finding]) -> None:
     """Say classes, verdicts and causes, table by table where there are several."""
+    order = {label: number for number, label in enumerate(report.summary.tables)}
     by_table: dict[str, list[Finding]] = {}
-    for finding in findings:
+    for finding in sorted(findings, key=lambda one: order.get(f"{one.source}.{one.target}", len(order))):
         by_table.setdefault(_table(page, finding), []).append(finding)
     for label, some in list(by_table.items())[:WORST]:
         classes = Counter(str(finding.row_class) for finding in some if finding.row_class)
@@ -132,7 +133,7 @@ def _say_advice(page: Page, findings: list[Finding]) -> None:
     for suggestion, classes in list(advice.items())[:ADVICE]:
         told = ", ".join(sorted(classes - {""}))
         prefix = f"{told}: " if len(advice) > 1 and told else ""
-        page.labelled((f"{' ' * _MARGIN}{page.advice}", "cyan"), prefix + suggestion, indent=_MARGIN + 3)
+        page.labelled((f"{' ' * _MARGIN}{page.advice}", "cyan"), prefix + suggestion, indent=_MARGIN + 2)
     if len(advice) > ADVICE:
         page.line((f"{page.more} and {plural(len(advice) - ADVICE, 'more suggestion')}", QUIET), indent=_MARGIN)
 

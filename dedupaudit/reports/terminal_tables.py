@@ -9,9 +9,10 @@ from rich.text import Text
 
 from dedupaudit.model import DaySurplus, Report, TableSummary
 from dedupaudit.reports.page import GOOD, HEADING, LOUD, QUIET, Page
-from dedupaudit.reports.words import NOT_COUNTED, count, folded, percent, plural
+from dedupaudit.reports.words import NOT_COUNTED, count, folded, listed, percent, plural
 
 DAYS = 14
+DETAILED = 6  # tables, the worst; the others have their figures
 KINDS = 10
 
 _HEADS = (
@@ -34,11 +35,24 @@ def say_tables(page: Page, report: Report) -> None:
     page.blank()
     rows = [tuple(Text(head, style=QUIET) for head in _HEADS)]
     rows += [_totals(page, label, table) for label, table in tables.items()]
-    page.grid(rows, "l" + "r" * 7)
+    complete = page.fits(rows)
+    if not complete:
+        # Long names and large figures: two columns become a line, where they have something to say.
+        rows = [row[:5] + row[7:] for row in rows]
+    page.grid(rows, "l" + "r" * (len(rows[0]) - 1))
+    for label, table in () if complete else tables.items():
+        without = listed({"NULL IDs": table.null_ids or 0, "blank IDs": table.blank_ids or 0})
+        if without:
+            page.line(f"{page.value(label)}: ", (without, LOUD), indent=2)
     _say_uncounted(page, report)
-    for label, table in tables.items():
-        if table.surplus_rows:
-            _say_damage(page, report, label, table)
+    damaged = [label for label, table in tables.items() if table.surplus_rows]
+    worst = sorted(damaged, key=lambda label: -(tables[label].surplus_rows or 0))[:DETAILED]
+    for label in damaged:
+        if label in worst:
+            _say_damage(page, report, label, tables[label])
+    if len(damaged) > DETAILED:
+        page.blank()
+        page.line((f"{page.more} and {plural(len(damaged) - DETAILED, 'more damaged table')}", QUIET))
 
 
 def _totals(page: Page, label: str, table: TableSummary) -> tuple[Text, ...]:
@@ -123,11 +137,13 @@ def _say_days(page: Page, report: Report, days: tuple[DaySurplus, ...]) -> None:
     for day, surplus in shown:
         if before and (quiet := (day - before).days - 1) > 0:
             rows.append((Text(f"({plural(quiet, 'day')} without)", style=QUIET), "", ""))
-        rows.append((day.isoformat(), count(surplus), bar))
+        bar = page.bar * max(round(surplus / most * room), 1)
+        rows.append((day.isoformat(), count(surplus), Text(bar, style="red")))
         before = day
     if undated:
         rows.append((Text("no time known", style=QUIET), count(undated), ""))
-    page.grid(rows, "lrl", indent=4)
+    if len(rows) > 1:
+        page.grid(rows, "lrl", indent=4)
 
 
 def _course(report: Report, dated: list[tuple[date, int]]) -> Iterator[str | tuple[str, str]]:
@@ -136,11 +152,13 @@ def _course(report: Report, dated: list[tuple[date, int]]) -> Iterator[str | tup
     if not dated or run is None:
         return
     first, last = dated[0][0], dated[-1][0]
-    yield f": since {first}, "
+    yield f": since {first}, " if first < last else ": "
     if last >= run - timedelta(days=1):
-        yield (f"and it goes on ({'today' if last == run else 'last on ' + last.isoformat()})", LOUD)
+        when = "the day of this run" if last >= run else "the day before this run"
+        yield (f"and it goes on: last on {last}, {when}" if first < last else f"on {last}, {when}", LOUD)
     else:
-        yield (f"none after {last} ({plural((run - last).days, 'day')} before this run)", GOOD)
+        word = "none after" if first < last else "only on"
+        yield (f"{word} {last}, {plural((run - last).days, 'day')} before this run", GOOD)
 
 
 def _date(text: str | None) -> date | None:

@@ -75,13 +75,14 @@ class Replacing:
         self.path = path
         self.discarded = False
         with explained(path):
-            self._final = Path(os.path.realpath(path))
-            self._before = _status(self._final)
+            self._before = _status(path)
             if self._before is not None and stat.S_ISDIR(self._before.st_mode):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            if self._before is not None and not os.access(self._final, os.W_OK):
+            if self._before is not None and not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         self.is_regular = self._before is None or stat.S_ISREG(self._before.st_mode)
+        # A link's own target is replaced; of `/dev/fd/63`, a shell's pipe, only the link can be opened.
+        self._final = Path(os.path.realpath(path)) if self.is_regular else path
         self.written = self.beside("new") if self.is_regular else self._final
 
     def beside(self, purpose: str) -> Path:
