@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from dedupaudit.checks.rowclass import Comparison, Same
+from dedupaudit.checks.rowclass import Comparison, Same, very_same
 from dedupaudit.model import DaySurplus, RowClass
 from dedupaudit.sources.tables.protocol import DuplicateRow, Key, Undecodable, Value
 from dedupaudit.sources.tables.table import Table
@@ -70,12 +70,13 @@ class _Reading:
     """One group while it is read. The server said how many rows it has, so no key is compared here."""
 
     def __init__(self, first: DuplicateRow, table: Table, same: Same, evidence: int) -> None:
-        self._comparison = Comparison(table, same, first.values)
+        self._table, self._same, self._first = table, same, first.values
+        self._comparison: Comparison | None = None
         self._evidence = evidence
         self._key, self._rank = first.key, key_rank(first.key)
         self._rows = 0
-        self._days: Counter[int | None] = Counter()
-        self._kinds: Counter[Value] = Counter()
+        self._days: dict[int | None, int] = {}
+        self._kinds: dict[Value, int] = {}
         self._timed = table.time is not None
         self._grouped = table.group is not None
         self._sample: list[DuplicateRow] = []
@@ -83,7 +84,10 @@ class _Reading:
         self._take(first)
 
     def add(self, row: DuplicateRow) -> None:
-        self._comparison.add(row.values)
+        # Most duplicates are identical: the comparison begins with the first row that is not the very same.
+        if self._comparison or not very_same(row.values, self._first):
+            self._comparison = self._comparison or Comparison(self._table, self._same, self._first)
+            self._comparison.add(row.values)
         self._take(row)
 
     def _take(self, row: DuplicateRow) -> None:
@@ -91,9 +95,10 @@ class _Reading:
         if row.key != self._key and (rank := key_rank(row.key)) < self._rank:
             self._key, self._rank = row.key, rank
         if self._timed:
-            self._days[None if row.at is None else day_number(row.at)] += 1
+            day = None if row.at is None else day_number(row.at)
+            self._days[day] = self._days.get(day, 0) + 1
         if self._grouped:
-            self._kinds[row.group] += 1
+            self._kinds[row.group] = self._kinds.get(row.group, 0) + 1
         if row.at is not None and (self._last is None or row.at > self._last):
             self._last = row.at
         self._sample.append(row)
@@ -106,7 +111,8 @@ class _Reading:
         if self._timed:
             at = self._sample[0].at
             self._days[None if at is None else day_number(at)] -= 1
-            totals.days.update(self._days)
+            for day, rows in self._days.items():
+                totals.days[day] += rows
         for kind, rows in self._kinds.items():
             if rows > 1 and not totals.too_many_groups:
                 totals.groups[kind] += rows - 1
@@ -118,8 +124,8 @@ class _Reading:
         return DuplicateGroup(
             key=self._key,
             rows=self._rows,
-            row_class=self._comparison.row_class,
-            differs=self._comparison.differs,
+            row_class=self._comparison.row_class if self._comparison else "identical",
+            differs=self._comparison.differs if self._comparison else (),
             first_at=self._sample[0].at,
             last_at=self._last,
             sample=tuple(self._sample),

@@ -22,7 +22,7 @@ def _look(scan: TableScan) -> Look:
 def _judge(scan: TableScan, row: SuspectRow) -> Fault:
     if row.status == "completed":
         return Fault(
-            f"is completed, but {' and '.join(_missing(scan, row))} is empty: its user gets a 404",
+            f"is completed without {' and '.join(_missing(scan, row))}: its user gets a 404",
             "look for its object; if it exists, fill in the row, else mark it failed",
             row.at,
         )

@@ -27,7 +27,7 @@ class Comparison:
 
     def add(self, values: tuple[Value, ...]) -> None:
         """Take one more row of the key into account."""
-        if values == self._first and all(map(_alike, values, self._first)):
+        if very_same(values, self._first):
             return
         for number, column in enumerate(self._columns):
             if number not in self._differs and not self._same(column, self._first[number], values[number]):
@@ -50,9 +50,12 @@ class Comparison:
         return "conflicting"
 
 
-def _alike(first: Value, second: Value) -> bool:
-    # 1 == 1.0 to Python; whether it is to the database's column is `same`'s to say.
-    return type(first) is type(second)
+def very_same(first: tuple[Value, ...], second: tuple[Value, ...]) -> bool:
+    """Say whether two rows are equal value by value and type by type.
+
+    1 == 1.0 to Python; whether it is to the database's column is `TableSource.same`'s to say.
+    """
+    return first == second and list(map(type, first)) == list(map(type, second))
 
 
 class _Merge:

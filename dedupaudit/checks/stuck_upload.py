@@ -6,7 +6,6 @@ from dedupaudit.checks.base import Check, Look, TableScan, show_key
 from dedupaudit.checks.upload_rows import Fault, look_at_rows, not_an_upload
 from dedupaudit.sources.tables.protocol import SuspectRow
 from dedupaudit.times import iso
-from dedupaudit.units import show_duration
 
 _ADVICE = "the upload died: ask the client to send it again, or mark it failed"
 
@@ -20,10 +19,9 @@ def _judge(scan: TableScan, row: SuspectRow) -> Fault | None:
     if since is None:
         # Nobody knows whether this upload still runs.
         return Fault(f"is {show_key((row.status,))}, and no time says since when", _ADVICE, verdict="unknown")
-    age = (scan.now - since) / 1_000_000
-    if age <= scan.stuck_after:
+    if (scan.now - since) / 1_000_000 <= scan.stuck_after:
         return None
-    return Fault(f"has been {show_key((row.status,))} for {show_duration(age)}, since {iso(since)}", _ADVICE, since)
+    return Fault(f"has been {show_key((row.status,))} since {iso(since)}", _ADVICE, since)
 
 
 CHECK = Check("stuck_upload", "medium", _look, suspects=True, applies=not_an_upload)

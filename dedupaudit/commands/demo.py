@@ -67,7 +67,7 @@ def _settings(directory: Path, given: dict[str, Any]) -> Settings:
     overrides = {name: value for name, value in given.items() if value is not None}
     return load_settings(
         directory / "dedupaudit.toml",
-        cwd=directory,
+        cwd=Path.cwd(),
         environ={},
         overrides={**overrides, "max_findings": 10_000, "check": [], "skip_check": []},
     )

@@ -19,7 +19,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
 
 
-
 class _Urls(click.ParamType[str]):
     """Database URLs; several in one environment variable are split where the next URL begins."""
 

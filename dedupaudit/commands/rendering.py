@@ -37,7 +37,10 @@ def report_to(report: Report, options: Options) -> None:
 def _style(*, to_file: bool, color: bool) -> Style:
     terminal = not to_file and sys.stdout.isatty()
     # A pipe and a file have no width of their own: COLUMNS or 80.
-    width = shutil.get_terminal_size((80, 24)).columns if terminal else int(os.environ.get("COLUMNS") or 80)
+    columns = os.environ.get("COLUMNS", "")
+    width = int(columns) if columns.isdecimal() and int(columns) else 80
+    if terminal:
+        width = shutil.get_terminal_size((80, 24)).columns
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     encoding = "utf-8" if to_file else (sys.stdout.encoding or "ascii")
     return Style(width=width, color=color and terminal and not plain, unicode=encoding.lower().startswith("utf"))

@@ -14,11 +14,11 @@ def guess_key(catalog: Catalog, name: str) -> tuple[tuple[Column, ...], str] | N
     """
     own = _own_id(catalog, name)
     plain = catalog.column("id")
-    if own and (plain is None or plain.auto_increment):
-        beside = " beside the auto-increment id" if plain else ""
-        return (own,), f"key {own.name} guessed: it is named after the table{beside}"
+    if own and (plain is None or _counts_rows(catalog, plain)):
+        beside = f" beside {plain.name}, which numbers the rows" if plain else ""
+        return _whole(catalog, own, f"it is named after the table{beside}")
     if plain and not plain.auto_increment:
-        return (plain,), f"key {plain.name} guessed by its usual name"
+        return _whole(catalog, plain, "the usual name")
     if plain:
         return (plain,), (
             f"key {plain.name} guessed, but it is an auto-increment number and can never repeat: "
@@ -28,6 +28,19 @@ def guess_key(catalog: Catalog, name: str) -> tuple[tuple[Column, ...], str] | N
         columns = tuple(column for part in catalog.primary_key if (column := catalog.column(part)))
         return columns, "key guessed: it is the primary key"
     return None
+
+
+def _whole(catalog: Catalog, column: Column, reason: str) -> tuple[tuple[Column, ...], str]:
+    """Return one column as the key, or the whole primary key that it is a part of: (device_id, id), say."""
+    if column.name in catalog.primary_key and len(catalog.primary_key) > 1:
+        columns = tuple(found for part in catalog.primary_key if (found := catalog.column(part)))
+        return columns, f"key {', '.join(catalog.primary_key)} guessed: it is the primary key"
+    return (column,), f"key {column.name} guessed: {reason}"
+
+
+def _counts_rows(catalog: Catalog, column: Column) -> bool:
+    """Say whether a column only numbers the rows: auto-increment, or an integer that is the primary key by itself."""
+    return column.auto_increment or ("INT" in column.declared.upper() and catalog.primary_key == (column.name,))
 
 
 def _own_id(catalog: Catalog, name: str) -> Column | None:

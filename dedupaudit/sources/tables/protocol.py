@@ -102,7 +102,7 @@ class TableSource(Protocol):
         """Return how duplicates would be found, and why so."""
 
     def survey(self, table: Table, suspects: Sequence[str], kinds: Sequence[Value] = ()) -> Survey:
-        """Count the rows, those for which each named condition (`suspects/NAME.sql`) holds, and those of each kind."""
+        """Count the rows, those that each named condition (`suspects/NAME.sql`) holds for, and those of each kind."""
 
     def suspect_rows(self, table: Table, suspect: str) -> Iterator[SuspectRow]:
         """Yield the rows for which one condition holds."""

@@ -121,7 +121,7 @@ class _Columns:
 
 
 def _upload(columns: _Columns, found: dict[str, Column | None], *, explicit: bool) -> Upload | None:
-    """Return an upload's columns: a `status` counts beside an object's key or URL, or where the configuration says so."""
+    """Return an upload's columns: a `status` counts beside an object's key or URL, or where it is configured."""
     status = found["status"]
     if status is None or not (explicit or found["object_key"] or found["object_url"]):
         return None

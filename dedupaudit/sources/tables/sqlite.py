@@ -25,8 +25,8 @@ from dedupaudit.sources.tables.protocol import (
     Key,
     KeyVariant,
     Sample,
-    SuspectRow,
     Survey,
+    SuspectRow,
     Undecodable,
     Value,
 )

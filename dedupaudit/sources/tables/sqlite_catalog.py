@@ -73,7 +73,7 @@ def _rowid_alias(connection: sqlite3.Connection, quoted: str, columns: list[str]
         if alias in taken:
             continue
         try:
-            connection.execute(f"SELECT {alias} FROM {quoted} LIMIT 0")
+            connection.execute(f"SELECT {alias} FROM {quoted} LIMIT 0")  # noqa: S608 (quoted names)
         except sqlite3.OperationalError as error:
             if "no such column" in str(error):
                 return None
