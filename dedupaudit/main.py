@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -14,6 +16,8 @@ from dedupaudit.errors import AuditError, Cancelled, ExitCode
 from dedupaudit.interrupt import Interrupt, Runtime
 
 _SIGPIPE = 141
+# What writing to a full disk, or to a stream that is closed or was opened for reading, fails with.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -23,9 +27,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     _prepare_streams()
     try:
         code = run(arguments, runtime)
-        _flush()
     except BrokenPipeError:
-        code = _close_quietly()
+        _abandon(sys.stdout)
+        _abandon(sys.stderr)
+        code = _SIGPIPE
     except Cancelled as cancelled:
         code = 128 + cancelled.signum
     sys.exit(code)
@@ -37,7 +42,9 @@ def run(arguments: list[str] | None, runtime: Runtime) -> int:
 
     try:
         # Commands return their exit code; --help and --version return None or 0.
-        return int(cli.main(args=arguments, prog_name="dedupaudit", standalone_mode=False, obj=runtime) or 0)
+        code = int(cli.main(args=arguments, prog_name="dedupaudit", standalone_mode=False, obj=runtime) or 0)
+        sys.stdout.flush()
+        return code
     except (BrokenPipeError, Cancelled):
         raise
     except click.exceptions.NoArgsIsHelpError as error:
@@ -52,6 +59,13 @@ def run(arguments: list[str] | None, runtime: Runtime) -> int:
         return _complain(error.message, error.hint, error.exit_code)
     except Exception as error:  # noqa: BLE001 (a crash: the contract's 70)
         _trace(runtime)
+        if isinstance(error, OSError) and _is_of_a_stream(error):
+            _abandon(sys.stdout)
+            return _complain(
+                f"standard output could not be written in full: {error.strerror}",
+                "free some space, or name a file by -o FILE",
+                ExitCode.INCOMPLETE,
+            )
         return _complain(
             _escaped(f"a defect in dedupaudit: {type(error).__name__}: {error}"),
             "" if runtime.verbose else "run again with -v for the traceback, and report it",
@@ -68,10 +82,18 @@ def _complain(message: str, hint: str, code: int) -> int:
     """Say on stderr what happened and what to do next; both are escaped already."""
     from dedupaudit.redact import scrub
 
-    click.echo(scrub(f"dedupaudit: {message}"), err=True)
-    if hint:
-        click.echo(scrub(f"  hint: {hint}"), err=True)
+    _say(scrub(f"dedupaudit: {message}") + (scrub(f"\n  hint: {hint}") if hint else ""))
     return int(code)
+
+
+def _say(text: str) -> None:
+    """Write to stderr; where that is full, the exit code alone has to say it."""
+    try:
+        click.echo(text, err=True)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        _abandon(sys.stderr)
 
 
 def _escaped(text: str) -> str:
@@ -87,7 +109,8 @@ def _trace(runtime: Runtime) -> None:
 
         from dedupaudit.redact import scrub
 
-        click.echo(scrub(traceback.format_exc()), err=True, nl=False)
+        # A driver's own message may hold a foreign value as it is.
+        _say(_escaped(scrub(traceback.format_exc().rstrip("\n"))))
 
 
 def _watch_signals(interrupt: Interrupt) -> None:
@@ -113,13 +136,13 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _flush() -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
+def _is_of_a_stream(error: OSError) -> bool:
+    """Say whether a write to a standard stream failed: an error about a file names the file."""
+    return error.errno in _UNWRITABLE and error.filename is None
 
 
-def _close_quietly() -> int:
-    """Point stdout elsewhere when nobody reads it any more, so that Python's flush at exit has nothing to say."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    return _SIGPIPE
+def _abandon(stream: TextIO) -> None:
+    """Point a stream that takes no more elsewhere, so that Python's flush at exit has nothing to say."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())

@@ -28,4 +28,15 @@ def command(runtime: Runtime, /, tables: tuple[str, ...], **given: Any) -> int:
     """Scan, write the report, and return the exit code."""
     from dedupaudit.commands.running import run_scan
 
+    _refuse_bytes(tables)
     return run_scan(runtime, settings_of(given), tables)
+
+
+def _refuse_bytes(tables: tuple[str, ...]) -> None:
+    """Raise UsageError for a name that is not text: no database has it, and drivers crash on it."""
+    from dedupaudit.display import visible
+    from dedupaudit.errors import UsageError
+
+    for name in tables:
+        if any("\ud800" <= char <= "\udfff" for char in name):
+            raise UsageError(f"the table's name {visible(name)} is not UTF-8", "type it in a UTF-8 terminal")

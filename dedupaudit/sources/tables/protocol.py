@@ -93,7 +93,7 @@ class TableSource(Protocol):
         """Return what the catalog says of a table named by one part or by schema and name; None: no such table."""
 
     def check_condition(self, catalog: Catalog, condition: str, where: str) -> None:
-        """Raise UsageError, naming `where` it is configured, unless SQL is one condition that this table understands."""
+        """Raise UsageError, naming `where` it is configured, unless SQL is one condition that the table understands."""
 
     def locator(self, table: Table) -> tuple[str, ...]:
         """Return the column names of `DuplicateRow.locator`; empty where rows cannot be named."""
