@@ -121,7 +121,9 @@ def _watch_signals(interrupt: Interrupt) -> None:
         raise Cancelled(signum)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup means it
+        # nohup means what it says; but a script's shell ignores SIGINT for whatever it starts with `&`, and a signal
+        # that was sent to this very process must stop it.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, cancel)
 
 
