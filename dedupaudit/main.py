@@ -47,6 +47,11 @@ def run(arguments: list[str] | None, runtime: Runtime) -> int:
         return code
     except (BrokenPipeError, Cancelled):
         raise
+    except SystemExit as end:
+        # click itself ends with 1 on a closed pipe, which here means findings.
+        if isinstance(end.__context__, BrokenPipeError):
+            raise end.__context__ from None
+        raise
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return ExitCode.USAGE
