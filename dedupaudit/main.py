@@ -40,6 +40,7 @@ def run(arguments: list[str] | None, runtime: Runtime) -> int:
     """Run one command and return its exit code; lets only a closed pipe and a signal through."""
     from dedupaudit.commands.cli import cli
 
+    stdout = sys.stdout
     try:
         # Commands return their exit code; --help and --version return None or 0.
         code = int(cli.main(args=arguments, prog_name="dedupaudit", standalone_mode=False, obj=runtime) or 0)
@@ -47,10 +48,10 @@ def run(arguments: list[str] | None, runtime: Runtime) -> int:
         return code
     except (BrokenPipeError, Cancelled):
         raise
-    except SystemExit as end:
-        # click itself ends with 1 on a closed pipe, which here means findings.
-        if isinstance(end.__context__, BrokenPipeError):
-            raise end.__context__ from None
+    except SystemExit:
+        # On a closed pipe click wraps stdout and ends with 1, which here means findings.
+        if sys.stdout is not stdout:
+            raise BrokenPipeError from None
         raise
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
