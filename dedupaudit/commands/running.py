@@ -30,8 +30,7 @@ def run_scan(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> i
     options = settings.options
     outcome = scan_with(runtime, settings, tables)
     report_to(outcome.report, options)
-    if not options.quiet:
-        _say_what_failed(outcome.report)
+    _say_what_failed(outcome.report)
     return outcome.exit_code(options.fail_on, exit_zero=options.exit_zero)
 
 
@@ -79,7 +78,7 @@ def progress_for(options: Options, stack: ExitStack) -> Progress:
 
 
 def _say_what_failed(report: Report) -> None:
-    """Repeat on stderr what could not be looked at: a report in a file is not read at once."""
+    """Repeat on stderr what could not be looked at, -q or not: a report in a file is not read at once."""
     said = dict.fromkeys(
         (row.status, row.source if row.target == "*" else f"{row.source}.{row.target}", row.reason)
         for row in report.coverage
