@@ -40,8 +40,6 @@ def fragments(table: Table, rowid: str | None, locator: Sequence[str], *, distru
         "key_bytewise": _listed([f"{name} COLLATE BINARY" for name in _key_aliases(table)]),
         "key_named": _listed([f"{name} AS {alias}" for name, alias in zip(key, _key_aliases(table), strict=True)]),
         "key_names": _listed(_key_aliases(table)),
-        "key_joined": " AND ".join(f"{name} = {alias}" for name, alias in zip(key, _key_aliases(table), strict=True)),
-        "key_ordered": _listed(_key_aliases(table)),
         "folded": _listed(list(map(_folded, key))),
         "folded_named": _listed(
             [f"{_folded(name)} AS {alias}" for name, alias in zip(key, _folds(table), strict=True)]
