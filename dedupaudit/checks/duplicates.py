@@ -6,6 +6,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from dedupaudit.checks.rowclass import Comparison, Same, very_same
 from dedupaudit.model import DaySurplus, RowClass
@@ -107,7 +108,10 @@ class _Reading:
 
     def close(self, totals: Totals) -> None:
         """Count every row but the earliest as surplus, on its day and in its kind."""
-        self._sample = sorted(self._sample, key=_order)[: self._evidence]
+        by_time = sorted(self._sample, key=_moment)
+        if any(one.at == next_one.at for one, next_one in pairwise(by_time)):
+            by_time.sort(key=_order)
+        self._sample = by_time[: self._evidence]
         if self._timed:
             at = self._sample[0].at
             self._days[None if at is None else day_number(at)] -= 1
@@ -132,9 +136,13 @@ class _Reading:
         )
 
 
+def _moment(row: DuplicateRow) -> int:
+    return _LATEST if row.at is None else row.at
+
+
 def _order(row: DuplicateRow) -> tuple[int, tuple[tuple[int, object], ...]]:
     """Earliest first; rows without a time last; then by where they are."""
-    return (_LATEST if row.at is None else row.at, key_rank(row.locator))
+    return (_moment(row), key_rank(row.locator))
 
 
 def key_rank(key: Key) -> tuple[tuple[int, object], ...]:

@@ -37,7 +37,7 @@ class Col:
 
 @dataclass(frozen=True)
 class Tab:
-    """A table to create, with its rows. `unique` and `indexes` are name and columns each."""
+    """A table to create, with its rows. Indexes are name and columns each; `invalid` is unique and left by a failed build."""
 
     name: str
     columns: tuple[Col, ...]
@@ -45,6 +45,7 @@ class Tab:
     primary_key: tuple[str, ...] = ()
     unique: tuple[tuple[str, tuple[str, ...]], ...] = ()
     indexes: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    invalid: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 class Database(Protocol):
@@ -68,7 +69,7 @@ class Database(Protocol):
 
     @property
     def abilities(self) -> frozenset[str]:
-        """What cases may need: `forge` (a unique index that lies), `failed build` (an invalid index)."""
+        """What cases may need: `forge` (a unique index that lies), `failed build` (an invalid index), `NUL in text`."""
 
     def create(self, folder: Path, table: Tab, variant: str = "plain") -> str:
         """Create the table in a new database and return its URL."""
@@ -111,7 +112,7 @@ class Sqlite:
     variants = ("plain", "primary key", "utf-16le", "utf-16be", "without rowid", "strict", "view")
     types: tuple[Type, ...] = ("text", "integer", "real", "bytes", "any", "json")
     collations = ("", "NOCASE", "RTRIM")
-    abilities = frozenset({"forge"})
+    abilities = frozenset({"forge", "NUL in text"})
 
     def create(self, folder: Path, table: Tab, variant: str = "plain") -> str:
         path = folder / "app.db"

@@ -44,6 +44,7 @@ _STEPS = 50_000
 _STEPS_PER_ROW = {"survey": 25, "duplicate_keys": 26, "near_equal_keys": 60}
 _BATCH = 500
 _FEW_KINDS = 8
+_LONG_LIST = 100_000
 _ROWID = re.compile(r"-?\d+")
 
 
@@ -157,7 +158,7 @@ class SqliteSource:
             keys = self._execute("duplicate_keys", parts)
             parts["rowids"] = ", ".join("?" * _BATCH)
             statement = fill(sql_text("scan/sqlite/duplicate_rows.sql"), parts)
-            members = ((n, int(rowid[0])) for n, rowids in keys for rowid in _ROWID.finditer(rowids))
+            members = ((n, rowid) for n, rowids in keys for rowid in _numbers(rowids))
             while batch := list(islice(members, _BATCH)):
                 rows = self._rows_by_rowid(statement, [rowid for _n, rowid in batch])
                 for n, rowid in batch:
@@ -273,6 +274,13 @@ class SqliteSource:
 
     def _json(self, value: Value) -> object:
         return self._hash.of_json(value) if isinstance(value, str) else value
+
+
+def _numbers(text: str) -> Iterator[int]:
+    """Return the numbers of a list with commas; one of a key with a million rows is not split into a million texts."""
+    if len(text) < _LONG_LIST:
+        return map(int, text.split(","))
+    return (int(match[0]) for match in _ROWID.finditer(text))
 
 
 def _row_maker(locator: int, table: Table) -> Callable[[int, tuple[Value, ...]], DuplicateRow]:
