@@ -37,7 +37,7 @@ class Col:
 
 @dataclass(frozen=True)
 class Tab:
-    """A table to create, with its rows. Indexes are name and columns each; `invalid` is unique and left by a failed build."""
+    """A table to create, with its rows. An index is its name and columns; `invalid`: unique ones whose build failed."""
 
     name: str
     columns: tuple[Col, ...]
