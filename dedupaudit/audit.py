@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import product
 
 from dedupaudit import __version__
 from dedupaudit.checks import TABLE_CHECKS
@@ -38,6 +39,8 @@ from dedupaudit.sources.tables.resolve import DEFAULT_TABLES, resolve
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.times import iso, to_micros
 from dedupaudit.worst import Worst
+
+_INTERRUPTED = "the run was interrupted"
 
 FindingSink = Callable[[Finding], None]
 
@@ -87,14 +90,16 @@ def scan(
     """
     checks = choose_checks(request)
     building = _Building(request, sink)
+    databases = settings.require_databases()
     try:
-        for database in settings.require_databases():
+        for database in databases:
             with _opened(database, building, interrupt, progress) as source:
-                if source is None:
-                    continue
-                for table in _tables(source, settings, request, building):
-                    _scan_table(source, table, checks, building)
+                if source is not None:
+                    _scan_tables(source, _tables(source, settings, request, building), checks, building)
     except Cancelled as cancelled:
+        begun = {row.source for row in building.coverage}
+        for name in (database.name for database in databases if database.name not in begun):
+            building.cover(name, "*", "*", "stopped", reason=_INTERRUPTED)
         return building.outcome(cancelled.signum)
     _refuse_nothing(request, building)
     return building.outcome()
@@ -139,7 +144,7 @@ class _opened:  # noqa: N801 (a context manager that reads as a word)
             self._source.close()
 
 
-def _tables(source: TableSource, settings: Settings, request: ScanRequest, building: _Building) -> Iterator[Table]:
+def _tables(source: TableSource, settings: Settings, request: ScanRequest, building: _Building) -> list[Table]:
     """Resolve all tables of one source before the first is scanned, so that a typo costs no hour."""
     names: Sequence[str] = tuple(dict.fromkeys(request.tables)) or tuple(settings.tables)
     try:
@@ -150,11 +155,21 @@ def _tables(source: TableSource, settings: Settings, request: ScanRequest, build
                 status: Status = "failed" if len(settings.databases) > 1 else "skipped"
                 reason = f"none of {', '.join(DEFAULT_TABLES)} exists here: is it the right database?"
                 building.cover(source.name, "*", "*", status, reason=reason)
-        tables = [resolve(source, name, settings) for name in names]
+        return [resolve(source, name, settings) for name in names]
     except SourceError as error:
         building.cover(source.name, "*", "*", _status(error), reason=_reason(error))
-        return
-    yield from tables
+        return []
+
+
+def _scan_tables(source: TableSource, tables: Sequence[Table], checks: Sequence[Check], building: _Building) -> None:
+    """Scan one table after the other; a signal stops those too that were not begun."""
+    for number, table in enumerate(tables):
+        try:
+            _scan_table(source, table, checks, building)
+        except Cancelled:
+            for later, check in product(tables[number + 1 :], checks):
+                building.cover(source.name, later.name, check.name, "stopped", reason=_INTERRUPTED)
+            raise
 
 
 def _scan_table(source: TableSource, table: Table, checks: Sequence[Check], building: _Building) -> None:
@@ -165,7 +180,7 @@ def _scan_table(source: TableSource, table: Table, checks: Sequence[Check], buil
                 _run_check(check, scanning, building)
             except Cancelled:
                 for rest in checks[number:]:
-                    building.cover(source.name, table.name, rest.name, "stopped", reason="the run was interrupted")
+                    building.cover(source.name, table.name, rest.name, "stopped", reason=_INTERRUPTED)
                 raise
     finally:
         building.tables[table.label] = scanning.tally.summary()
