@@ -19,17 +19,17 @@ COMMANDS = {
 
 EXAMPLES = """\b
 Examples:
-  dedupaudit demo                                  see it work on a small incident
-  dedupaudit scan --db sqlite:///app.db            scan a database
+  dedupaudit demo                        see it work on a small incident
+  dedupaudit scan --db sqlite:///app.db  scan a database
   dedupaudit scan activities -f json -o report.json
-  dedupaudit init --db sqlite:///app.db            write a configuration to start from
+  dedupaudit init --db sqlite:///app.db  write a configuration to start from
 """
 
 EPILOG = """\b
 Exit codes:
-  0 clean, all of it checked     1 findings            2 wrong usage or configuration
-  3 incomplete                   4 nothing to check    5 refused by a safety rule
-  6 a run failed                 70 a crash            75 another run holds the lock
+  0 clean, all of it checked  1 findings          2 wrong usage or configuration
+  3 incomplete                4 nothing to check  5 refused by a safety rule
+  6 a run failed              70 a crash          75 another run holds the lock
 """
 
 

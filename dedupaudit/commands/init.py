@@ -24,7 +24,7 @@ HELP = """\b
 Examples:
   dedupaudit init --db sqlite:///app.db
   dedupaudit init --db sqlite:///app.db -o -
-  dedupaudit init --db postgresql://auditor@replica/app -o audit/dedupaudit.toml
+  dedupaudit init --db postgresql://auditor@replica/app -o audit/app.toml
 
 Read a database's catalog and the first rows of each table, guess which columns hold the IDs that must be unique, and
 write a dedupaudit.toml that says so and why. No password is written into it. Reads only; `dedupaudit scan` comes next.

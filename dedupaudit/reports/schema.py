@@ -14,4 +14,6 @@ def report_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
         "title": "dedupaudit report, version 1",
+        # It has a default, and yet it is what makes a document a report.
+        "required": ["schema", *schema["required"]],
     }

@@ -1,0 +1,71 @@
+"""Help: it begins with examples, works by -h, names the nearest word, and costs no configuration."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from dedupaudit.commands.cli import COMMANDS, EXAMPLES
+from dedupaudit.errors import ExitCode
+from tests.cli.reading import said
+from tests.conftest import Run
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=" ".join)
+def test_help_begins_with_examples_and_fits_80_columns(run: Run, command: list[str]) -> None:
+    long, short = run(*command, "--help"), run(*command, "-h")
+    assert long.code == short.code == 0
+    assert long.out == short.out
+    lines = long.out.decode().splitlines()
+    assert lines[0].startswith("Usage: dedupaudit")
+    assert lines[2].strip() == "Examples:"
+    assert lines[3].strip().startswith("dedupaudit ")
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_help_of_the_program_lists_every_command_and_exit_code(run: Run) -> None:
+    text = run("--help").out.decode()
+    assert all(f"\n  {name} " in text for name in COMMANDS)
+    codes = text.partition("Exit codes:")[2]
+    assert all(f" {code.value} " in codes for code in ExitCode)
+
+
+@pytest.mark.parametrize("example", [line for line in EXAMPLES.splitlines() if line.strip().startswith("dedupaudit ")])
+def test_the_examples_are_commands_that_parse(run: Run, example: str) -> None:
+    words = shlex.split(example.strip().partition("  ")[0])
+    done = run(*words[1:], "--help")
+    assert done.code == 0
+
+
+def test_help_works_beside_a_broken_configuration(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "dedupaudit.toml").write_text("[broken")
+    assert run("--help").code == 0
+    assert run("scan", "--help").code == 0
+    assert run("schema", "config").code == 0
+    assert run("scan").code == 2
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("sacn", "scan"), ("reprot", "report"), ("Demo", "demo")])
+def test_a_mistyped_command_names_the_nearest(run: Run, typed: str, meant: str) -> None:
+    done = run(typed)
+    assert done.code == 2
+    assert f"Did you mean {meant}?" in said(done)
+
+
+def test_the_version_is_one_line(run: Run) -> None:
+    from dedupaudit import __version__
+
+    assert run("--version").out.decode() == f"dedupaudit, version {__version__}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_can_complete(run: Run, shell: str) -> None:
+    if shell == "bash":
+        words = {"COMP_WORDS": "dedupaudit sc", "COMP_CWORD": "1"}
+    else:
+        words = {"COMP_WORDS": "dedupaudit sc", "COMP_CWORD": "sc" if shell == "fish" else "1"}
+    done = run(env={"_DEDUPAUDIT_COMPLETE": f"{shell}_complete", **words})
+    assert done.code == 0
+    assert {"scan", "schema"} <= set(done.out.decode().replace(",", "\n").split())
