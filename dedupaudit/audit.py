@@ -6,7 +6,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import product
@@ -263,13 +263,13 @@ class _Building:
         self.worst = Worst(self.request.max_findings, [check.name for check in TABLE_CHECKS])
 
     def table_scan(self, source: TableSource, table: Table, checks: Sequence[Check]) -> TableScan:
+        distrust = self.request.distrust_indexes or "index_disagrees" in self.request.checks
         return TableScan(
             source,
-            table,
+            replace(table, distrust_indexes=distrust),
             wanted=(),
             now=to_micros(self.started),
             stuck_after=self.request.stuck_after,
-            distrust_indexes=self.request.distrust_indexes or "index_disagrees" in self.request.checks,
         ).wanting(checks)
 
     def ran(self, check: Check) -> None:

@@ -62,11 +62,8 @@ def test_a_table_named_twice_is_scanned_once(sqlite_db: SqliteDb) -> None:
     assert len(report["coverage"]) == len(TABLE_CHECKS)
 
 
-def test_a_plain_index_that_names_rows_which_are_gone_makes_the_check_fail_and_no_crash(sqlite_db: SqliteDb) -> None:
-    path = sqlite_db(
-        "CREATE TABLE activities (n INTEGER PRIMARY KEY, id TEXT); CREATE INDEX i ON activities (id);"
-        "INSERT INTO activities (id) VALUES ('a'), ('a'), ('b'), ('b')"
-    )
+def with_stale_index(path: Path, change: str) -> None:
+    """Change a table behind the back of its index, whose name is i."""
     hide, show = "DELETE FROM sqlite_master WHERE name = 'i'", "INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)"
     with closing(sqlite3.connect(path)) as connection:
         index = connection.execute("SELECT * FROM sqlite_master WHERE name = 'i'").fetchone()
@@ -74,19 +71,38 @@ def test_a_plain_index_that_names_rows_which_are_gone_makes_the_check_fail_and_n
         connection.execute(hide)
         connection.commit()
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DELETE FROM activities WHERE n = 1")
+        connection.execute(change)
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute(show, index)
         connection.commit()
-    settings = {"activities": TableSettings(key=("id",))}
-    outcome = scanned(url_of(path), settings, checks=("duplicate_ids",))
+
+
+STALE = (
+    "CREATE TABLE activities (n INTEGER PRIMARY KEY, id TEXT, wide TEXT); CREATE INDEX i ON activities (id);"
+    "INSERT INTO activities (id) VALUES ('a'), ('a'), ('b'), ('b'), (NULL);"
+    "UPDATE activities SET wide = hex(zeroblob(2000))"
+)
+
+
+def test_a_plain_index_that_names_rows_which_are_gone_makes_the_check_fail_and_no_crash(sqlite_db: SqliteDb) -> None:
+    path = sqlite_db(STALE)
+    with_stale_index(path, "DELETE FROM activities WHERE n = 1")
+    outcome = scanned(url_of(path), {"activities": TableSettings(key=("id",))}, checks=("duplicate_ids",))
     (covered,) = outcome.report.coverage
     assert covered.status == "failed"
     assert "corrupt" in str(covered.reason)
     assert outcome.report.summary.tables["db.activities"].duplicate_ids is None
     assert outcome.exit_code("low") == 3
-    trusting_none = report_of(scanned(url_of(path), settings, distrust_indexes=True))
-    assert [finding["key"] for finding in findings_of(trusting_none, "duplicate_ids")] == [{"id": "b"}]
+
+
+def test_no_answer_comes_from_an_index_that_is_distrusted(sqlite_db: SqliteDb) -> None:
+    path = sqlite_db(STALE)
+    with_stale_index(path, "DELETE FROM activities WHERE n = 1 OR id IS NULL")
+    report = report_of(scanned(url_of(path), {"activities": TableSettings(key=("id",))}, distrust_indexes=True))
+    assert [finding["key"] for finding in findings_of(report, "duplicate_ids")] == [{"id": "b"}]
+    assert findings_of(report, "null_ids") == []
+    table = report["summary"]["tables"]["db.activities"]
+    assert (table["rows"], table["distinct_ids"], table["null_ids"]) == (3, 2, 0)
 
 
 def test_a_view_over_a_column_with_a_looser_collation_counts_each_kind_by_its_bytes(sqlite_db: SqliteDb) -> None:

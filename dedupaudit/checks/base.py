@@ -63,7 +63,6 @@ class TableScan:
     wanted: tuple[str, ...]
     now: int
     stuck_after: float
-    distrust_indexes: bool = False
     tally: Tally = field(default_factory=Tally)
     _survey: Survey | None = None
     _place: tuple[str, str] = field(init=False, default=("", ""))
@@ -73,6 +72,11 @@ class TableScan:
         label = visible(self.table.label)
         by = "pk" if self.table.catalog.primary_key else "rowid"
         self._place = (label, by if self.source.locator(self.table) else "")
+
+    @property
+    def distrust_indexes(self) -> bool:
+        """Whether no index may be believed, nor read."""
+        return self.table.distrust_indexes
 
     def wanting(self, checks: Iterable[Check]) -> TableScan:
         """Return the same with the conditions that the survey must count for these checks."""

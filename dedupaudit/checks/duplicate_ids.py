@@ -40,7 +40,7 @@ def _and(why: str, scan: TableScan) -> str:
 
 def _findings(scan: TableScan) -> Iterator[Sighting]:
     totals = Totals()
-    rows = scan.source.duplicate_rows(scan.table, distrust_indexes=scan.distrust_indexes)
+    rows = scan.source.duplicate_rows(scan.table)
     for group in read_groups(rows, scan.table, scan.source.same, totals, EVIDENCE_LIMIT):
         yield Sighting(group.rows, partial(_finding, scan, group))
     # Now that the kinds with surplus rows are known, one pass counts the rows and those of each such kind.

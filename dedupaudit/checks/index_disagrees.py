@@ -40,7 +40,7 @@ def _findings(scan: TableScan) -> Iterator[Finding]:
 def _duplicated_keys(scan: TableScan) -> int:
     if scan.tally.duplicate_ids is not None:
         return scan.tally.duplicate_ids
-    rows = scan.source.duplicate_rows(scan.table, distrust_indexes=True)
+    rows = scan.source.duplicate_rows(scan.table)
     keys = left = 0
     for row in rows:
         if left == 0:

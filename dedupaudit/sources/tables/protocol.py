@@ -107,7 +107,7 @@ class TableSource(Protocol):
     def suspect_rows(self, table: Table, suspect: str) -> Iterator[SuspectRow]:
         """Yield the rows for which one condition holds."""
 
-    def duplicate_rows(self, table: Table, *, distrust_indexes: bool = False) -> Iterator[DuplicateRow]:
+    def duplicate_rows(self, table: Table) -> Iterator[DuplicateRow]:
         """Yield every row of every key that occurs more than once, by the database's own equality."""
 
     def near_equal_keys(self, table: Table) -> Iterator[KeyVariant]:

@@ -32,7 +32,7 @@ from dedupaudit.sources.tables.protocol import (
 )
 from dedupaudit.sources.tables.sqlite_catalog import read_catalog, rowid_name, table_names
 from dedupaudit.sources.tables.sqlite_guard import connect, decode, explain
-from dedupaudit.sources.tables.sqlite_sql import fragments, quote
+from dedupaudit.sources.tables.sqlite_sql import fragments, names_only, quote
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.sqlfiles import fill, sql_text
 from dedupaudit.times import parse_time
@@ -97,11 +97,12 @@ class SqliteSource:
     def check_condition(self, catalog: Catalog, condition: str, where: str) -> None:
         fence_condition(condition, where)
         try:
-            self._connection.execute(f"EXPLAIN SELECT 1 FROM {catalog.quoted} WHERE (\n{condition}\n)")  # noqa: S608
+            for text in (condition, names_only(condition)):
+                self._connection.execute(f"EXPLAIN SELECT 1 FROM {catalog.quoted} WHERE (\n{text}\n)")  # noqa: S608
         except (sqlite3.Error, sqlite3.Warning) as error:
             raise UsageError(
                 f"{where}: SQLite refuses the condition: {visible(str(error))}",
-                "it must be one condition over this table's columns that only reads",
+                "it must be one condition over this table's columns that only reads; write text 'so' and names \"so\"",
             ) from None
 
     def locator(self, table: Table) -> tuple[str, ...]:
@@ -147,8 +148,8 @@ class SqliteSource:
                 locator, key, (at, updated, *state) = _split(row, *widths)
                 yield SuspectRow(locator, key, parse_time(at, table.zone), parse_time(updated, table.zone), *state)
 
-    def duplicate_rows(self, table: Table, *, distrust_indexes: bool = False) -> Iterator[DuplicateRow]:
-        parts = self._fragments(table, distrust=distrust_indexes)
+    def duplicate_rows(self, table: Table) -> Iterator[DuplicateRow]:
+        parts = self._fragments(table)
         make = _row_maker(len(self.locator(table)), table)
         with self._running("duplicate_keys", table):
             if parts["rowid"] == "NULL":
@@ -212,9 +213,9 @@ class SqliteSource:
 
     # ---- how a query runs
 
-    def _fragments(self, table: Table, *, distrust: bool = False) -> dict[str, str]:
+    def _fragments(self, table: Table) -> dict[str, str]:
         rowid = rowid_name(self._connection, table.catalog)
-        return fragments(table, rowid, self.locator(table), distrust=distrust)
+        return fragments(table, rowid, self.locator(table))
 
     def _execute(self, name: str, parts: dict[str, str], arguments: Sequence[object] = ()) -> sqlite3.Cursor:
         self._deadline = time.monotonic() + self._timeout if self._timeout else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from dedupaudit.sources.tables.catalog import Column
@@ -9,6 +10,7 @@ from dedupaudit.sources.tables.folding import WHITE_SPACE
 from dedupaudit.sources.tables.payload import LONG
 from dedupaudit.sources.tables.table import Table
 
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]""")
 _SPACES = "char(" + ",".join(str(ord(character)) for character in WHITE_SPACE) + ")"
 _ASCII_SPACES = "char(" + ",".join(str(ord(character)) for character in WHITE_SPACE if character.isascii()) + ")"
 
@@ -18,13 +20,25 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def fragments(table: Table, rowid: str | None, locator: Sequence[str], *, distrust: bool = False) -> dict[str, str]:
+def names_only(condition: str) -> str:
+    """Return a condition with its "names" in backticks: SQLite takes a "name" that no column has for text, silently."""
+    return _QUOTED.sub(lambda match: _in_backticks(match[0]), condition)
+
+
+def _in_backticks(quoted: str) -> str:
+    if not quoted.startswith('"'):
+        return quoted
+    return "`" + quoted[1:-1].replace('""', '"').replace("`", "``") + "`"
+
+
+def fragments(table: Table, rowid: str | None, locator: Sequence[str]) -> dict[str, str]:
     """Return the text of every placeholder that does not depend on one query.
 
-    With `distrust` no index is read: NOT INDEXED, and a unary + that keeps even a primary key from giving the order.
+    Where indexes are distrusted none is read: NOT INDEXED, and a unary + keeps a primary key from giving the order.
     """
     key = [quote(column.name) for column in table.key]
     upload = table.upload
+    distrust = table.distrust_indexes
     plus = "+" if distrust else ""
     return {
         "table": table.catalog.quoted + (" NOT INDEXED" if distrust and table.catalog.kind == "table" else ""),

@@ -34,7 +34,10 @@ class Upload:
 
 @dataclass(frozen=True)
 class Table:
-    """A table to audit. `name` is the configured one, `source` the database's."""
+    """A table to audit. `name` is the configured one, `source` the database's.
+
+    With `distrust_indexes` no question about it may be answered from an index.
+    """
 
     source: str
     name: str
@@ -48,6 +51,7 @@ class Table:
     upload: Upload | None = None
     where: str | None = None
     zone: tzinfo = UTC
+    distrust_indexes: bool = False
 
     @property
     def label(self) -> str:
