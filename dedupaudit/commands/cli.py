@@ -27,9 +27,9 @@ Examples:
 
 EPILOG = """\b
 Exit codes:
-  0 clean, all of it checked  1 findings          2 wrong usage or configuration
-  3 incomplete                4 nothing to check  5 refused by a safety rule
-  6 a run failed              70 a crash          75 another run holds the lock
+  0 clean and complete  1 findings          2 wrong usage or configuration
+  3 incomplete          4 nothing to check  5 refused by a safety rule
+  6 a run failed        70 a crash          75 another run holds the lock
 """
 
 
