@@ -15,6 +15,7 @@ from dedupaudit.sources.tables.protocol import Undecodable
 
 OLDEST = (3, 35, 0)
 BUSY_SECONDS = 5.0
+_MAGIC = b"SQLite format 3\0"
 
 _ALLOWED = {
     sqlite3.SQLITE_SELECT,
@@ -71,7 +72,7 @@ def _look(path: Path) -> None:
         if path.is_dir():
             raise SourceError(f"{shown} is a folder, not a database file", "name the file in it: sqlite:///DIR/app.db")
         with path.open("rb") as file:
-            file.read(1)
+            begin = file.read(len(_MAGIC))
     except FileNotFoundError:
         raise SourceError(
             f"no such database file: {shown}",
@@ -81,6 +82,9 @@ def _look(path: Path) -> None:
         raise SourceError(f"cannot read the database file {shown}: {error.strerror}", "check its permissions") from None
     except ValueError:
         raise SourceError(f"{shown} is not a possible file name", "check the path in the URL") from None
+    if begin and begin != _MAGIC:
+        # SQLite takes a very short file of anything for an empty database.
+        raise explain(sqlite3.DatabaseError("file is not a database"), path)
 
 
 def explain(error: sqlite3.Error, path: Path) -> SourceError:
