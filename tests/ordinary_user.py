@@ -48,9 +48,9 @@ def open_folder() -> Iterator[Path]:
 
 
 def run_as_ordinary_user(env: Mapping[str, str], cwd: Path, warm_db: Path, *args: str | os.PathLike[str]) -> Completed:
-    """Run `dedupaudit ARGS` as nobody if this is root, else as who this is; `warm_db` is a database that can be read."""
+    """Run `dedupaudit ARGS` as nobody if this is root, else as who this is; `warm_db` is any database, read first."""
     done = subprocess.run(
-        [sys.executable, "-c", _BOOT, warm_db, *map(os.fspath, args)],
+        [sys.executable, "-c", _BOOT, warm_db, *[os.fspath(argument) for argument in args]],
         cwd=cwd,
         env={**env, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dedupaudit.audit import Outcome, ScanRequest, scan
+from dedupaudit.commands.outputs import refuse_inputs
 from dedupaudit.commands.rendering import destination, report_to
 from dedupaudit.display import visible
 from dedupaudit.errors import UsageError
@@ -42,6 +43,7 @@ def scan_with(runtime: Runtime, settings: Settings, tables: tuple[str, ...], com
             f"the engine {options.engine} does not read SQLite",
             "leave --engine out: auto asks the database itself",
         )
+    refuse_inputs(settings)
     if target := destination(options):
         check_writable(target)
     request = ScanRequest(

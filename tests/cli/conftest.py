@@ -82,16 +82,16 @@ def two_tables(shared: Path) -> Path:
 
 
 def _many(rows: int) -> Iterable[tuple[str]]:
-    return ((f"activity_{1766557428498 + number // 2 * 7919 % 99991:020d}",) for number in range(rows))
+    return ((f"activity_{1766557428498 + number // 2 * 7919 % 49999:020d}",) for number in range(rows))
 
 
 @pytest.fixture(scope="session")
 def large(shared: Path) -> Path:
-    """Return 200,000 rows of 29 bytes, nearly all duplicates: their sort does not fit into SQLite's cache of 2 MB."""
+    """Return 100,000 rows of 29 bytes, nearly all duplicates: their sort does not fit into SQLite's cache of 2 MB."""
     path = shared / "large.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE activities (id TEXT)")
-        connection.executemany("INSERT INTO activities VALUES (?)", _many(200_000))
+        connection.executemany("INSERT INTO activities VALUES (?)", _many(100_000))
         connection.commit()
     return path
 

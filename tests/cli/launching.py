@@ -28,8 +28,10 @@ def started(
     arguments: Sequence[str | os.PathLike[str]], env: Mapping[str, str], cwd: Path, **streams: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start the program; at the end of the block it is gone, whatever it was doing."""
+    command = [*PROGRAM, *[os.fspath(argument) for argument in arguments]]
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-    with subprocess.Popen([*PROGRAM, *map(os.fspath, arguments)], env=dict(env), cwd=cwd, **streams) as process:
+    process: subprocess.Popen[bytes]
+    with subprocess.Popen(command, env=dict(env), cwd=cwd, **streams) as process:
         try:
             yield process
         finally:

@@ -114,7 +114,7 @@ def configured(folder: Path, db: Path, text: str) -> Path:
         ('[tables.activities]\nvolatile = ["x"]', ("tables.activities.volatile", "no column x", "it has seq")),
         ('[tables.activities]\nname = "activites"', ("tables.activities", "did you mean activities?")),
         ('[tables.activities]\nkye = ["id"]', ("tables.activities.kye", "did you mean `key`?")),
-        ('[tables.activities]\nkey = 7', ("tables.activities.key", "expected a list")),
+        ("[tables.activities]\nkey = 7", ("tables.activities.key", "expected a list")),
         ('[tables.activities]\ntimezone = "Asia/Shangai"', ("tables.activities.timezone", "Asia/Shanghai")),
         ('[options]\nfail_on = "hihg"', ("options.fail_on", "low, medium, high, none")),
         ('[options]\nfail-on = "high"', ("options.fail-on", "fail_on")),

@@ -41,7 +41,9 @@ def test_an_empty_table_without_a_constraint_is_0_and_in_grace(run: Run, sqlite_
     report = report_of(done)
     assert done.code == 0
     assert report["complete"]
-    assert [(finding["check"], finding["verdict"]) for finding in report["findings"]] == [("missing_unique", "in_grace")]
+    assert [(finding["check"], finding["verdict"]) for finding in report["findings"]] == [
+        ("missing_unique", "in_grace")
+    ]
     assert report["summary"]["tables"]["db.activities"]["rows"] == 0
 
 
@@ -113,9 +115,7 @@ def test_errors_fail_although_findings_may_not(run: Run, tmp_path: Path, option:
         (["scan", "--check", "null_ids", "--skip-check", "null_ids"], "--skip-check"),
     ],
 )
-def test_wrong_usage_is_2_and_names_what_is_right(
-    run: Run, duplicates: Path, arguments: list[str], words: str
-) -> None:
+def test_wrong_usage_is_2_and_names_what_is_right(run: Run, duplicates: Path, arguments: list[str], words: str) -> None:
     done = run(*arguments, env={"DEDUPAUDIT_DB": url(duplicates)})
     assert done.code == 2
     assert done.out == b""
@@ -249,7 +249,8 @@ def test_a_demo_that_misses_its_truth_is_6_and_shows_the_report(
     run: Run, tmp_path: Path, clean_env: dict[str, str]
 ) -> None:
     folder = patched(
-        tmp_path / "patch", "import dedupaudit.demo as demo\ndemo.disagreements = lambda *_: ['activity_1 is missing']\n"
+        tmp_path / "patch",
+        "import dedupaudit.demo as demo\ndemo.disagreements = lambda *_: ['activity_1 is missing']\n",
     )
     done = run("demo", "-f", "json", env=with_checkout(clean_env, folder))
     assert done.code == 6

@@ -17,7 +17,9 @@ OnSmallDisk = Callable[..., Completed]
 
 # Whoever may not mount (a user, or root in a container) may in a namespace of users of its own.
 _NAMESPACES = (["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"])
-_SCRIPT = 'mount -t tmpfs -o size=1m tmpfs "$1" || exit 99; disk=$1; shift; "$@"; code=$?; ls -A "$disk" >&2; exit $code'
+_SCRIPT = (
+    'mount -t tmpfs -o size=1m tmpfs "$1" || exit 99; disk=$1; shift; "$@"; code=$?; ls -A "$disk" >&2; exit $code'
+)
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +38,7 @@ def namespace(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
             return prefix
         refusals.append(tried.stderr.decode(errors="replace").strip())
     reason = f"no small disk can be made here, as root or in a user namespace: {'; '.join(refusals)}"
-    if os.environ.get("CI") == "true":
+    if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
 

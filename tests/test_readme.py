@@ -1,0 +1,88 @@
+"""The README and the program say the same: commands, options, exit codes, checks."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+from dedupaudit.checks import TABLE_CHECKS
+from dedupaudit.commands.cli import COMMANDS, cli
+from dedupaudit.errors import ExitCode
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+SIGNALS = {129, 130, 141, 143}
+
+
+def rows_below(heading: str) -> list[list[str]]:
+    """Return the cells of the tables in the section of this heading, the headings of the tables left out."""
+    section = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", README, re.DOTALL | re.MULTILINE)
+    assert section, f"the README has no section {heading}"
+    lines = [line for line in section[1].splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    rules = [number for number, row in enumerate(cells) if set("".join(row)) <= set("-: ")]
+    return [row for number, row in enumerate(cells) if number not in rules and number + 1 not in rules]
+
+
+def command(name: str) -> click.Command:
+    found = import_module(f"dedupaudit.commands.{name}").command
+    assert isinstance(found, click.Command)
+    return found
+
+
+def options(parameters: list[click.Parameter]) -> set[str]:
+    return {name for parameter in parameters if isinstance(parameter, click.Option) for name in parameter.opts}
+
+
+def every_option() -> set[str]:
+    named = set().union(*(options(command(name).params) for name in COMMANDS), options(cli.params))
+    return named | {"--help", "-h"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_its_row(name: str) -> None:
+    first = [row[0] for row in rows_below("Use")]
+    assert [cell for cell in first if re.match(rf"`{name}\b", cell)]
+
+
+def test_no_row_names_a_command_that_does_not_exist() -> None:
+    first = [row[0] for row in rows_below("Use")]
+    words = {found for cell in first for found in re.findall(r"`([a-z]+)[^`]*`", cell)}
+    assert words == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", sorted(every_option()))
+def test_every_option_is_named(name: str) -> None:
+    assert re.search(rf"`[^`]*(?<![\w-]){re.escape(name)}(?![\w-])[^`]*`", README)
+
+
+def test_no_option_is_named_that_does_not_exist() -> None:
+    cells = [cell for row in rows_below("Use") for cell in row]
+    named = {found for cell in cells for found in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", cell)}
+    assert named <= every_option()
+
+
+def test_the_exit_codes_are_the_programs() -> None:
+    codes = {int(number) for row in rows_below("Exit codes") for number in re.findall(r"\d+", row[0])}
+    assert codes == {code.value for code in ExitCode} | SIGNALS
+    assert all(row[1] for row in rows_below("Exit codes"))
+
+
+def test_the_checks_and_their_severities_are_the_programs() -> None:
+    rows = {row[0].strip("`"): row[1] for row in rows_below("The checks")}
+    assert rows == {check.name: check.severity for check in TABLE_CHECKS}
+
+
+def test_every_command_line_in_a_code_block_parses() -> None:
+    blocks = re.findall(r"^```\w*\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("dedupaudit ")]
+    typed = [line.partition(" #")[0].split()[1:] for line in lines if "UTC" not in line]
+    assert typed
+    for words in typed:
+        if words[0].startswith("--"):
+            assert words[0] in every_option()
+            continue
+        command(words[0]).make_context(words[0], words[1:]).close()
