@@ -55,7 +55,7 @@ def run(arguments: list[str] | None, runtime: Runtime) -> int:
             raise BrokenPipeError from None
         raise
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        _say(error.format_message())
         return ExitCode.USAGE
     except click.Abort:
         return 128 + signal.SIGINT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,11 @@ def _read(file: str) -> bytes:
     from dedupaudit.display import visible
     from dedupaudit.errors import UsageError
 
-    if file == "-":
-        return sys.stdin.buffer.read()
     try:
+        if file == "-":
+            if sys.stdin is None:
+                raise OSError(errno.EBADF, "stdin is closed")
+            return sys.stdin.buffer.read()
         return Path(file).read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a possible file name"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.launching import completed, started, with_checkout
 from tests.cli.reading import report_of, said, strict_json
 from tests.conftest import Run
 
@@ -132,5 +134,11 @@ def test_a_missing_file_and_a_folder_are_2(run: Run, tmp_path: Path) -> None:
         assert words in said(done)
 
 
-def test_a_terminal_as_stdin_or_none_is_no_crash(run: Run) -> None:
-    assert run("report", "-", stdin=b"").code == 2
+def test_a_stdin_that_is_empty_or_closed_is_2(run: Run, clean_env: dict[str, str], tmp_path: Path) -> None:
+    done = run("report", "-", stdin=b"")
+    assert done.code == 2
+    assert "- is empty" in said(done)
+    with started(["report", "-"], with_checkout(clean_env), tmp_path, preexec_fn=lambda: os.close(0)) as process:
+        done = completed(process)
+    assert done.code == 2
+    assert "stdin is closed" in said(done)

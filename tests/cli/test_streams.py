@@ -130,6 +130,7 @@ def test_a_full_disk_behind_stdout_is_said_and_is_no_success(
 def test_a_full_disk_behind_stderr_does_not_change_the_code(with_stdout: Start, clean: Path) -> None:
     with open("/dev/full", "wb") as full:
         assert with_stdout(full, "scan", "--nonsense", stderr=full).code == 2
+        assert with_stdout(full, stderr=full).code == 2
         assert with_stdout(None, *scan(clean, "-o", os.devnull), stderr=full).code == 0
 
 
