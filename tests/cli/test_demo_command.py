@@ -37,7 +37,7 @@ def test_it_can_be_run_again_and_says_the_same(run: Run, tmp_path: Path) -> None
     ]
 
 
-@pytest.mark.parametrize("folder", ["a b", "it's", "x\x1b[31m\ny", "=cmd", "#?%41", "[bold]", "ä", "-dash"])
+@pytest.mark.parametrize("folder", ["it's a b", "x\x1b[31m\ny", "#?%41[bold]ä", "-dash"])
 def test_a_folder_with_an_odd_name_works(run: Run, tmp_path: Path, folder: str) -> None:
     done = run("demo", "--", folder)
     assert done.code == 0, done.err

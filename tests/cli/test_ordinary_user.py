@@ -63,6 +63,15 @@ def test_the_demo_in_a_read_only_folder_is_2(as_user: AsUser, public: Path) -> N
     assert "Permission denied" in said(done)
 
 
+def test_init_in_a_read_only_folder_is_2(as_user: AsUser, public: Path) -> None:
+    (public / "locked").mkdir()
+    (public / "locked").chmod(0o555)
+    done = as_user("init", "--db", "sqlite:///app.db", "-o", "locked/dedupaudit.toml")
+    assert done.code == 2
+    assert "Permission denied" in said(done)
+    assert list((public / "locked").iterdir()) == []
+
+
 def test_a_database_that_may_not_be_read_is_3(as_user: AsUser, public: Path) -> None:
     (public / "app.db").chmod(0)
     done = as_user("scan", "--db", "sqlite:///app.db", "-f", "json")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -13,8 +12,6 @@ import pytest
 from tests.cli.conftest import ENDLESS
 from tests.cli.launching import burn, completed, default_signals, started, with_checkout
 from tests.cli.reading import report_of, statuses, strict_json, valid_report
-
-Configure = Callable[[Path], Path]
 
 
 @pytest.fixture
@@ -130,7 +127,8 @@ def test_an_interrupt_reaches_a_program_that_a_script_started_in_the_background(
         assert completed(process).code == 130
 
 
-def test_a_signal_in_a_big_sort_leaves_no_temporary_file(env: dict[str, str], tmp_path: Path, large: Path) -> None:
+@pytest.mark.slow
+def test_a_signal_in_a_big_sort_leaves_no_temporary_file(env: dict[str, str], tmp_path: Path) -> None:
     spill = tmp_path / "spill"
     spill.mkdir()
     # Every row is compared with every other: no index, and no end in sight.
