@@ -31,7 +31,7 @@ from dedupaudit.sources.tables.protocol import (
     Value,
 )
 from dedupaudit.sources.tables.sqlite_catalog import read_catalog, rowid_name, table_names
-from dedupaudit.sources.tables.sqlite_guard import connect, decode, explain
+from dedupaudit.sources.tables.sqlite_guard import Stillness, connect, decode, explain, is_sleeping_wal, look
 from dedupaudit.sources.tables.sqlite_sql import fragments, names_only, quote
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.sqlfiles import fill, sql_text
@@ -64,7 +64,10 @@ class SqliteSource:
         self._deadline: float | None = None
         self._hash = PayloadHash()
         with self._failures():
-            self._connection = connect(self._path, immutable=settings.url.query.get("immutable") == "1")
+            look(self._path)
+            immutable = settings.url.query.get("immutable") == "1" or is_sleeping_wal(self._path)
+            self._stillness = Stillness(self._path) if immutable else None
+            self._connection = connect(self._path, immutable=immutable)
             self._begin()
 
     def _begin(self) -> None:
@@ -228,6 +231,8 @@ class SqliteSource:
         try:
             with self._failures():
                 yield
+            if self._stillness:
+                self._stillness.check()
         finally:
             self._deadline = None
             self._progress.finish()

@@ -46,14 +46,52 @@ def decode(raw: bytes) -> object:
         return Undecodable(raw)
 
 
+class Stillness:
+    """Watches a file that is read without locks: whatever changes it meanwhile spoils the reading."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._before = self._state()
+
+    def _state(self) -> tuple[int, int, int]:
+        status = self._path.stat()
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
+    def check(self) -> None:
+        """Raise SourceError if the file is not the one that was opened any more."""
+        try:
+            changed = self._state() != self._before
+        except OSError:
+            changed = True
+        if changed:
+            raise SourceError(
+                f"{visible(str(self._path))} was written to while it was read without locks",
+                "try again while its application runs (then SQLite's own locks hold), or audit a copy",
+            )
+
+
+def is_sleeping_wal(path: Path) -> bool:
+    """Say whether a database is in WAL mode and nobody has it open.
+
+    Even to read one, SQLite makes a -wal and a -shm file beside it and leaves them there; made by an auditor, they can
+    lock the application out. Without a -wal file all of the data is in the database file itself.
+    """
+    with path.open("rb") as file:
+        header = file.read(20)
+    return header[18:20] == b"\x02\x02" and not Path(f"{path}-wal").exists()
+
+
 def connect(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
-    """Open a database file for reading alone and begin its snapshot; raises SourceError where that cannot be."""
+    """Open a database file for reading alone; raises SourceError where that cannot be.
+
+    `immutable` reads without locks and without the files of WAL mode: then Stillness has to watch it.
+    """
     if sqlite3.sqlite_version_info < OLDEST:
         raise SourceError(
             f"SQLite {sqlite3.sqlite_version} is too old: dedupaudit needs 3.35 or newer",
             "use a Python that was built with a newer SQLite",
         )
-    _look(path)
+    look(path)
     uri = f"file:{quote(str(path.absolute()))}?mode=ro" + ("&immutable=1" if immutable else "")
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=16)
     connection.text_factory = decode
@@ -65,7 +103,7 @@ def connect(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def _look(path: Path) -> None:
+def look(path: Path) -> None:
     """Say plainly what SQLite would call `unable to open database file`."""
     shown = visible(str(path))
     try:
