@@ -92,6 +92,13 @@ def scan(
     building = _Building(request, sink)
     databases = settings.require_databases()
     try:
+        if len(databases) > 1:
+            # A typo that only the last shard shows must not cost the scan of the first.
+            unheard = _Building(request, None)
+            for database in databases:
+                with _opened(database, unheard, interrupt, progress) as source:
+                    if source is not None:
+                        _tables(source, settings, request, unheard)
         for database in databases:
             with _opened(database, building, interrupt, progress) as source:
                 if source is not None:
@@ -145,20 +152,23 @@ class _opened:  # noqa: N801 (a context manager that reads as a word)
 
 
 def _tables(source: TableSource, settings: Settings, request: ScanRequest, building: _Building) -> list[Table]:
-    """Resolve all tables of one source before the first is scanned, so that a typo costs no hour."""
-    names: Sequence[str] = tuple(dict.fromkeys(request.tables)) or tuple(settings.tables)
-    try:
-        if not names:
-            names = [name for name in DEFAULT_TABLES if source.catalog((name,))]
-            if not names:
-                # Beside other databases this is more likely the wrong one than one with nothing to check.
-                status: Status = "failed" if len(settings.databases) > 1 else "skipped"
-                reason = f"none of {', '.join(DEFAULT_TABLES)} exists here: is it the right database?"
-                building.cover(source.name, "*", "*", status, reason=reason)
-        return [resolve(source, name, settings) for name in names]
-    except SourceError as error:
-        building.cover(source.name, "*", "*", _status(error), reason=_reason(error))
-        return []
+    """Resolve all tables of one source before the first is scanned; one that cannot be read leaves the others."""
+    named: Sequence[str] = tuple(dict.fromkeys(request.tables)) or tuple(settings.tables)
+    tables, seen = [], False
+    for name in named or DEFAULT_TABLES:
+        try:
+            if named or source.catalog((name,)):
+                seen = True
+                tables.append(resolve(source, name, settings))
+        except SourceError as error:
+            seen = True
+            building.cover(source.name, name, "*", _status(error), reason=_reason(error))
+    if not seen:
+        # Beside other databases this is more likely the wrong one than one with nothing to check.
+        status: Status = "failed" if len(settings.databases) > 1 else "skipped"
+        reason = f"none of {', '.join(DEFAULT_TABLES)} exists here: is it the right database?"
+        building.cover(source.name, "*", "*", status, reason=reason)
+    return tables
 
 
 def _scan_tables(source: TableSource, tables: Sequence[Table], checks: Sequence[Check], building: _Building) -> None:

@@ -118,5 +118,10 @@ def settings_of(given: dict[str, Any]) -> Settings:
         cwd=Path.cwd(),
         environ=os.environ,
         db=db,
-        overrides={name: value for name, value in options.items() if value not in (None, ())},
+        overrides={
+            # A flag that is repeated with the same value says nothing new.
+            name: list(dict.fromkeys(value)) if isinstance(value, tuple) else value
+            for name, value in options.items()
+            if value not in (None, ())
+        },
     )

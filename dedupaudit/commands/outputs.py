@@ -24,12 +24,12 @@ def refuse_inputs(settings: Settings) -> None:
     outputs = {option: Path(file) for option, file in named.items() if file}
     for option, output in outputs.items():
         for kind, path in _inputs(settings):
-            if _same(output, path):
+            if is_same_file(output, path):
                 raise Refused(
                     f"{option} {visible(str(output))} is {kind} that is read here: it would be overwritten",
                     "name another file",
                 )
-    if len(outputs) == 2 and _same(*outputs.values()):
+    if len(outputs) == 2 and is_same_file(*outputs.values()):
         raise UsageError(
             f"--output and --findings name one file: {visible(str(outputs['--output']))}", "name a file for each"
         )
@@ -44,7 +44,7 @@ def _inputs(settings: Settings) -> Iterator[tuple[str, Path]]:
     yield from (("the configuration", path) for path in settings.config_files)
 
 
-def _same(first: Path, second: Path) -> bool:
+def is_same_file(first: Path, second: Path) -> bool:
     """Say whether both are one regular file, by whatever names; files that are not there yet go by their paths."""
     with suppress(OSError, ValueError):
         if first.exists() or second.exists():

@@ -26,11 +26,17 @@ Render the saved JSON report FILE (- is stdin) in another form. Nothing is scann
 @shared("output", "talk")
 def command(file: str, **given: Any) -> int:
     """Load the report and render it."""
+    from dedupaudit.commands.outputs import is_same_file
     from dedupaudit.commands.rendering import report_to
+    from dedupaudit.display import visible
+    from dedupaudit.errors import Refused
     from dedupaudit.reports.saved import load
 
-    settings = settings_of(given)
-    report_to(load(_read(file), file), settings.options)
+    options = settings_of(given).options
+    report = load(_read(file), file)
+    if file != "-" and options.output != "-" and is_same_file(Path(options.output), Path(file)):
+        raise Refused(f"-o {visible(options.output)} would overwrite the report that is rendered", "name another file")
+    report_to(report, options)
     return 0
 
 

@@ -64,7 +64,7 @@ def _convert(rows: Path, file: Replacing, columns: Mapping[str, str], memory_lim
             engine.execute(f"COPY (SELECT * FROM {source}) TO {target}")  # noqa: S608 (quoted by _text)
     except duckdb.OutOfMemoryException as error:
         raise OutputError(
-            f"{shown} could not be written: Parquet needs more memory than the limit of {visible(memory_limit)}",
+            f"{shown} could not be written: Parquet needs more memory than --memory-limit allows",
             "raise --memory-limit, or use .jsonl, which needs none",
         ) from error
     except duckdb.Error as error:

@@ -142,3 +142,12 @@ def test_a_stdin_that_is_empty_or_closed_is_2(run: Run, clean_env: dict[str, str
         done = completed(process)
     assert done.code == 2
     assert "stdin is closed" in said(done)
+
+
+def test_a_report_is_not_overwritten_by_its_own_rendering(run: Run, report: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.json"
+    copy.write_bytes(report.read_bytes())
+    done = run("report", "copy.json", "-o", "./copy.json")
+    assert done.code == 5
+    assert "would overwrite the report" in said(done)
+    assert copy.read_bytes() == report.read_bytes()
