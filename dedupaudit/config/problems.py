@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dedupaudit.display import visible
 from dedupaudit.errors import UsageError
 from dedupaudit.nearest import did_you_mean
 from dedupaudit.redact import scrub
@@ -28,15 +29,9 @@ _EXPECTED = {
 _MANY = 20
 
 
-def printable(text: str, longest: int = 300) -> str:
-    """Return foreign text on one line: what a terminal would obey is shown as its escape."""
-    cut = text if len(text) <= longest else text[:longest] + "..."
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in cut)
-
-
 def shown_path(path: Path) -> str:
     """Return a file's name for an error."""
-    return printable(str(path))
+    return visible(str(path), 300)
 
 
 def dotted(path: Sequence[str | int]) -> str:
@@ -47,7 +42,7 @@ def dotted(path: Sequence[str | int]) -> str:
             text += f"[{part}]"
             continue
         bare = re.fullmatch(r"[A-Za-z0-9_-]+", part)
-        text += ("." if text else "") + printable(part if bare else json.dumps(part, ensure_ascii=False), 100)
+        text += ("." if text else "") + (part if bare else visible(json.dumps(part, ensure_ascii=False)))
     return text
 
 

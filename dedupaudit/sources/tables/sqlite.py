@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -59,8 +60,7 @@ class SqliteSource:
         self._timeout = settings.timeout
         self._interrupt = interrupt
         self._progress = progress
-        self._steps = 0
-        self._steps_per_row = 0
+        self._steps = self._steps_per_row = self._expected = 0
         self._deadline: float | None = None
         self._hash = PayloadHash()
         with self._failures():
@@ -227,7 +227,9 @@ class SqliteSource:
     @contextmanager
     def _running(self, query: str, table: Table) -> Iterator[None]:
         self._steps, self._steps_per_row = 0, _STEPS_PER_ROW[query]
-        self._progress.start(f"{visible(table.label)}: {query.replace('_', ' ')}", table.catalog.row_estimate)
+        estimate = table.catalog.row_estimate
+        self._expected = sys.maxsize if estimate is None else estimate
+        self._progress.start(f"{visible(table.label)}: {query.replace('_', ' ')}", estimate)
         try:
             with self._failures():
                 yield
@@ -258,7 +260,7 @@ class SqliteSource:
             return 1
         if self._steps_per_row:
             self._steps += _STEPS
-            self._progress.advance_to(self._steps // self._steps_per_row)
+            self._progress.advance_to(min(self._steps // self._steps_per_row, self._expected))
         return 0
 
     # ---- functions that SQLite calls
