@@ -9,6 +9,7 @@ from typing import NamedTuple
 from dedupaudit.checks.tally import Tally
 from dedupaudit.display import visible
 from dedupaudit.model import Base64, Evidence, Finding, KeyValue, Severity, Strategy, Verdict, fingerprint
+from dedupaudit.sources.tables.catalog import Index
 from dedupaudit.sources.tables.protocol import Key, Survey, TableSource, Undecodable, Value
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.times import iso_or_none
@@ -140,6 +141,16 @@ class TableScan:
     def row(self, locator: Key, at: int | None, text: str) -> Evidence:
         """Return one row as evidence."""
         return Evidence(kind="row", at=iso_or_none(at), where=self.where(locator), text=text)
+
+    def index(self, index: Index, text: str) -> Evidence:
+        """Return one index of the table as evidence."""
+        return Evidence(kind="index", where=f"{visible(self.table.label)} {visible(index.name)}", text=text)
+
+
+def without_indexes(scan: TableScan) -> Skip | None:
+    """Say that a view, or whatever else is no table, has no indexes to check."""
+    kind = scan.table.catalog.kind
+    return None if kind == "table" else Skip(f"a {kind} has no indexes")
 
 
 def show_key(key: Key) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dedupaudit.checks.base import Check, Look, Skip, TableScan
 from dedupaudit.display import visible
-from dedupaudit.model import Evidence, Finding
+from dedupaudit.model import Finding
 from dedupaudit.sources.tables.catalog import guard, shortfall
 
 
@@ -25,7 +25,6 @@ def _findings(scan: TableScan) -> Iterator[Finding]:
     table = scan.table
     for index in table.catalog.indexes:
         if shortfall(index, table.key) is None:
-            where = f"{visible(table.label)} {visible(index.name)}"
             text = f"claims to be unique, and {keys} key{'s repeat' if keys > 1 else ' repeats'}"
             yield scan.finding(
                 CHECK,
@@ -33,7 +32,7 @@ def _findings(scan: TableScan) -> Iterator[Finding]:
                 count=keys,
                 message=f"unique index {visible(index.name)} {text}: it is corrupt",
                 suggestion="take a backup, remove the duplicates, then rebuild the index and check the disk",
-                evidence=[Evidence(kind="index", where=where, text=text)],
+                evidence=[scan.index(index, text)],
             )
 
 

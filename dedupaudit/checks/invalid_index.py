@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dedupaudit.checks.base import Check, Look, Skip, TableScan
+from dedupaudit.checks.base import Check, Look, TableScan, without_indexes
 from dedupaudit.display import visible
-from dedupaudit.model import Evidence, Finding
+from dedupaudit.model import Finding
 
 
-def _look(scan: TableScan) -> Look | Skip:
-    if scan.table.catalog.kind != "table":
-        return Skip(f"a {scan.table.catalog.kind} has no indexes")
+def _look(scan: TableScan) -> Look:
     return Look(_findings(scan), "catalog")
 
 
@@ -21,15 +19,14 @@ def _findings(scan: TableScan) -> Iterator[Finding]:
             continue
         # PostgreSQL: not ready, it enforces nothing; ready and invalid, it refuses new duplicates all the same.
         effect = "refuses new duplicates all the same" if index.ready else "enforces nothing"
-        where = f"{visible(scan.table.label)} {visible(index.name)}"
         yield scan.finding(
             CHECK,
             {"index": index.name},
             count=1,
             message=f"index {visible(index.name)} is invalid (its build failed) and {effect}",
             suggestion="drop it and build it again once the duplicates are gone",
-            evidence=[Evidence(kind="index", where=where, text=f"valid: {index.valid}, ready: {index.ready}")],
+            evidence=[scan.index(index, f"valid: {index.valid}, ready: {index.ready}")],
         )
 
 
-CHECK = Check("invalid_index", "medium", _look)
+CHECK = Check("invalid_index", "medium", _look, applies=without_indexes)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dedupaudit.checks.base import Check, Look, Skip, TableScan
 from dedupaudit.display import visible
-from dedupaudit.model import Evidence, Finding
+from dedupaudit.model import Finding
 from dedupaudit.sources.tables.catalog import guard, shortfall
 
 
@@ -22,7 +22,7 @@ def _findings(scan: TableScan) -> Iterator[Finding]:
         return
     names = ", ".join(map(visible, table.key_names))
     near = [
-        Evidence(kind="index", where=f"{visible(table.label)} {visible(index.name)}", text=f"does not: {reason}")
+        scan.index(index, f"does not: {reason}")
         for index in table.catalog.indexes
         if {column for column in index.columns if column} & set(table.key_names)
         and (reason := shortfall(index, table.key))

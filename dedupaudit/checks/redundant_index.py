@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dedupaudit.checks.base import Check, Look, Skip, TableScan
+from dedupaudit.checks.base import Check, Look, TableScan, without_indexes
 from dedupaudit.display import visible
-from dedupaudit.model import Evidence, Finding
+from dedupaudit.model import Finding
 from dedupaudit.sources.tables.catalog import Index
 
 
-def _look(scan: TableScan) -> Look | Skip:
-    if scan.table.catalog.kind != "table":
-        return Skip(f"a {scan.table.catalog.kind} has no indexes")
+def _look(scan: TableScan) -> Look:
     return Look(_findings(scan), "catalog")
 
 
@@ -23,7 +21,6 @@ def _findings(scan: TableScan) -> Iterator[Finding]:
         return
     for index in indexes:
         if _repeats(index, primary):
-            where = f"{visible(scan.table.label)} {visible(index.name)}"
             columns = ", ".join(visible(str(column)) for column in index.columns)
             yield scan.finding(
                 CHECK,
@@ -31,7 +28,7 @@ def _findings(scan: TableScan) -> Iterator[Finding]:
                 count=1,
                 message=f"unique index {visible(index.name)} repeats the primary key ({columns})",
                 suggestion="drop it: the primary key is unique already",
-                evidence=[Evidence(kind="index", where=where, text=f"unique on ({columns})")],
+                evidence=[scan.index(index, f"unique on ({columns})")],
             )
 
 
@@ -42,4 +39,4 @@ def _repeats(index: Index, primary: Index) -> bool:
     return parts == set(zip(primary.columns, primary.collations, strict=True))
 
 
-CHECK = Check("redundant_index", "low", _look)
+CHECK = Check("redundant_index", "low", _look, applies=without_indexes)

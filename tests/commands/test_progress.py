@@ -40,10 +40,11 @@ def seen(terminal: tuple[int, TextIO]) -> str:
     return drawn.decode()
 
 
-def test_silence_is_progress() -> None:
+def test_silence_is_progress(capfd: pytest.CaptureFixture[str]) -> None:
     SILENT.start("step", None)
     SILENT.advance_to(1)
     SILENT.finish()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_rows_rate_and_time_left_are_said(terminal: tuple[int, TextIO]) -> None:
