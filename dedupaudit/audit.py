@@ -34,7 +34,7 @@ from dedupaudit.model import (
 from dedupaudit.nearest import nearest
 from dedupaudit.progress import Progress
 from dedupaudit.sources.tables import open_source
-from dedupaudit.sources.tables.protocol import TableSource
+from dedupaudit.sources.tables.protocol import Engine, Reading, TableSource
 from dedupaudit.sources.tables.resolve import DEFAULT_TABLES, resolve
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.times import iso, to_micros
@@ -56,15 +56,18 @@ class ScanRequest:
     stuck_after: float = 3600.0
     max_findings: int = 1000
     command: str = "scan"
+    engine: Engine = "auto"
+    memory_limit: int = 256_000_000
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A report, how many of all findings were confirmed, and the signal that ended the run early."""
+    """A report, how many findings were confirmed, the signal that ended the run early, and remarks for people."""
 
     report: Report
     confirmed: Counter[Severity]
     signum: int | None = None
+    remarks: tuple[str, ...] = ()
 
     def exit_code(self, fail_on: str, *, exit_zero: bool = False) -> int:
         """Return the contract's exit code; what was not looked at never ends in 0."""
@@ -135,7 +138,8 @@ class _opened:  # noqa: N801 (a context manager that reads as a word)
     def __init__(
         self, database: DatabaseSettings, building: _Building, interrupt: Interrupt, progress: Progress
     ) -> None:
-        self._arguments = (database, interrupt, progress)
+        reading = Reading(building.request.engine, building.request.memory_limit)
+        self._arguments = (database, interrupt, progress, reading)
         self._building = building
         self._source: TableSource | None = None
 
@@ -148,6 +152,7 @@ class _opened:  # noqa: N801 (a context manager that reads as a word)
 
     def __exit__(self, *_exception: object) -> None:
         if self._source is not None:
+            self._building.remarks += (one for one in self._source.remarks() if one not in self._building.remarks)
             self._source.close()
 
 
@@ -268,6 +273,7 @@ class _Building:
     severities: Counter[Severity] = field(default_factory=Counter)
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     confirmed: Counter[Severity] = field(default_factory=Counter)
+    remarks: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.worst = Worst(self.request.max_findings, [check.name for check in TABLE_CHECKS])
@@ -352,4 +358,4 @@ class _Building:
             findings=findings,
             truncated=len(findings) < total,
         )
-        return Outcome(report, self.confirmed, signum)
+        return Outcome(report, self.confirmed, signum, tuple(self.remarks))

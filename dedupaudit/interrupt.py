@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
 from dedupaudit.errors import Cancelled
@@ -9,9 +10,20 @@ from dedupaudit.errors import Cancelled
 
 @dataclass
 class Interrupt:
-    """Mutable on purpose: a signal handler may do little more than write down that it was called."""
+    """Mutable on purpose: a signal handler may do little more than write down that it was called.
+
+    Python runs handlers only between its own instructions, not while a driver waits for a server. `fd` becomes
+    readable at once, whatever the main thread does; nobody reads from it, so that everybody can wait for it.
+    """
 
     signum: int | None = None
+    fd: int | None = None
+
+    def wakeup_fd(self) -> int:
+        """Make the pipe that `fd` is the end of, and return the other end, for `signal.set_wakeup_fd`."""
+        self.fd, write = os.pipe()
+        os.set_blocking(write, False)
+        return write
 
     def check(self) -> None:
         """Raise Cancelled if a signal came."""

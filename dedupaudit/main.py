@@ -127,6 +127,7 @@ def _watch_signals(interrupt: Interrupt) -> None:
         interrupt.signum = signum
         raise Cancelled(signum)
 
+    signal.set_wakeup_fd(interrupt.wakeup_fd(), warn_on_full_buffer=False)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # nohup means what it says; but a script's shell ignores SIGINT for whatever it starts with `&`, and a signal
         # that was sent to this very process must stop it.

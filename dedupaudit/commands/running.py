@@ -32,16 +32,19 @@ def run_scan(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> i
     outcome = scan_with(runtime, settings, tables)
     report_to(outcome.report, options)
     _say_what_failed(outcome.report)
+    if not options.quiet:
+        for remark in outcome.remarks:
+            click.echo(scrub(f"dedupaudit: {remark}"), err=True)
     return outcome.exit_code(options.fail_on, exit_zero=options.exit_zero)
 
 
 def scan_with(runtime: Runtime, settings: Settings, tables: tuple[str, ...], command: str = "scan") -> Outcome:
     """Scan, streaming every finding to `--findings`; where a report cannot go is said before the scan, not after."""
     options = settings.options
-    if options.engine in ("snapshot", "spark"):
+    if options.engine == "spark":
         raise UsageError(
-            f"the engine {options.engine} does not read SQLite",
-            "leave --engine out: auto asks the database itself",
+            "this version of dedupaudit has no engine spark",
+            "leave --engine out (auto), or take pushdown or snapshot",
         )
     refuse_inputs(settings)
     if target := destination(options):
@@ -54,6 +57,8 @@ def scan_with(runtime: Runtime, settings: Settings, tables: tuple[str, ...], com
         stuck_after=options.stuck_after,
         max_findings=options.max_findings,
         command=command,
+        engine=options.engine,
+        memory_limit=options.memory_limit,
     )
     # A scan makes millions of small values and hardly a cycle: collecting as often as usual costs a tenth of it.
     gc.freeze()

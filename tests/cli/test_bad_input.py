@@ -49,7 +49,6 @@ def test_an_empty_file_is_an_empty_database_as_it_is_to_sqlite(run: Run, tmp_pat
         ("app.db", "sqlite:///file.db"),
         ("", "has no scheme"),
         ("sqlit:///app.db", "did you mean sqlite://"),
-        ("postgresql://localhost/app", "cannot be audited by this version"),
     ],
 )
 def test_a_url_that_names_no_file_is_2(run: Run, url: str, words: str) -> None:
@@ -209,7 +208,6 @@ def test_a_table_whose_key_cannot_be_guessed_is_2_and_says_how_to_name_it(run: R
         (["--timeout", "10"], "30s"),
         (["--stuck-after", "1 fortnight"], "7d"),
         (["--engine", "spark"], "spark"),
-        (["--engine", "snapshot"], "snapshot"),
         (["-o", ""], "output"),
         (["-o", "nowhere/report.json"], "make the folder first"),
         (["-o", "."], "Is a directory"),

@@ -107,7 +107,7 @@ def test_errors_fail_although_findings_may_not(run: Run, tmp_path: Path, option:
         (["scan", "--check", "duplicate_id"], "duplicate_ids"),
         (["scan", "-f", "jsno"], "json"),
         (["scan", "--fail-on", "hihg"], "high"),
-        (["scan", "--engine", "snapshot"], "auto"),
+        (["scan", "--engine", "spark"], "auto"),
         (["schema", "reprot"], "report"),
         (["report"], "FILE"),
         (["report", "nowhere.json"], "dedupaudit scan -f json"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from dedupaudit.model import Strategy
 from dedupaudit.sources.tables.catalog import Catalog, Column
@@ -78,6 +78,20 @@ class Sample:
     distinct: Mapping[str, int]
 
 
+Engine = Literal["auto", "pushdown", "snapshot"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a source may read: which engine finds duplicates, and how many bytes the embedded one may hold.
+
+    A source that does not have the engine for a table takes the other, and `TableSource.strategy` says so.
+    """
+
+    engine: Engine = "auto"
+    memory_limit: int = 256_000_000
+
+
 class TableSource(Protocol):
     """A database that can be read and cannot be written. All looks of one source see one snapshot.
 
@@ -124,6 +138,9 @@ class TableSource(Protocol):
 
     def same(self, column: Column, first: Value, second: Value) -> bool:
         """Say whether two values of a compared column are equal: JSON as values, all else byte by byte."""
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return sentences about the session for people: the role could write, the server is a standby."""
 
     def close(self) -> None:
         """End the snapshot and the connection."""
