@@ -294,19 +294,19 @@ class _Building:
     def add(self, check: Check, found: Finding | Sighting) -> None:
         """Count a finding, offer it to the report, and write it out where a sink takes them all."""
         verdict: Verdict
-        write: Callable[[], Finding]
-        if isinstance(found, Sighting):
-            verdict, rows, write = "confirmed", found.rows, found.write
+        if not isinstance(found, Sighting):
+            verdict = found.verdict
+            found = Sighting(found.count, (found.source, found.target, found.fingerprint), partial(_itself, found))
         else:
-            verdict, rows, write = found.verdict, found.count, partial(_itself, found)
+            verdict = "confirmed"
         self.by_check[check.name] += 1
         self.severities[check.severity] += 1
         self.verdicts[verdict] += 1
         if verdict == "confirmed":
             self.confirmed[check.severity] += 1
-        self.worst.add(check.name, verdict, rows, write)
+        self.worst.add(check.name, verdict, found.rows, found.order, found.write)
         if self.sink:
-            self.sink(write())
+            self.sink(found.write())
 
     def cover(
         self,

@@ -11,10 +11,11 @@ _VERDICTS = ("confirmed", "unknown", "in_grace")
 
 
 class _Kept(NamedTuple):
-    """What findings of one check are ordered by, and how to write one. Of equals the first found goes first."""
+    """What findings of one check are ordered by, and how to write one: the same ones stay whoever found them first."""
 
     verdict: int
     surplus: int
+    order: tuple[object, ...]
     number: int
     write: Callable[[], Finding]
 
@@ -28,11 +29,13 @@ class Worst:
         self._kept: dict[str, list[_Kept]] = {}
         self._number = 0
 
-    def add(self, check: str, verdict: Verdict, count: int, write: Callable[[], Finding]) -> None:
-        """Take one finding into account; it is written only if it stays."""
+    def add(
+        self, check: str, verdict: Verdict, count: int, order: tuple[object, ...], write: Callable[[], Finding]
+    ) -> None:
+        """Take one finding into account; it is written only if it stays. Of equals the first in `order` goes first."""
         self._number += 1
         kept = self._kept.setdefault(check, [])
-        kept.append(_Kept(_VERDICTS.index(verdict), -count, self._number, write))
+        kept.append(_Kept(_VERDICTS.index(verdict), -count, order, self._number, write))
         if len(kept) > 2 * self._limit + 100:
             self._prune(kept)
 

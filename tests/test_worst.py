@@ -40,7 +40,7 @@ def itself(one: Finding) -> Finding:
 def kept(limit: int, findings: list[Finding]) -> tuple[Finding, ...]:
     worst = Worst(limit, list(CHECKS))
     for one in findings:
-        worst.add(one.check, one.verdict, one.count, partial(itself, one))
+        worst.add(one.check, one.verdict, one.count, (int(one.fingerprint),), partial(itself, one))
     return worst.findings()
 
 
@@ -70,6 +70,12 @@ def test_each_check_has_its_share_or_all_it_needs(offers: list[tuple[str, Verdic
         assert result[check] >= min(number, limit // len(CHECKS))
 
 
+@given(st.permutations(range(40)), st.integers(0, 30))
+def test_the_same_ones_are_kept_in_whatever_order_they_are_found(order: list[int], limit: int) -> None:
+    findings = [finding(number, "odd", "confirmed", number % 3) for number in range(40)]
+    assert kept(limit, [findings[number] for number in order]) == kept(limit, findings)
+
+
 def test_a_check_with_many_findings_does_not_push_out_one_with_a_single_one() -> None:
     many = [finding(number, "duplicate_ids", "confirmed", 9) for number in range(5_000)]
     result = kept(10, [*many, finding(5_000, "odd", "in_grace", 1)])
@@ -85,7 +91,7 @@ def test_a_finding_that_stays_out_is_never_written() -> None:
         return finding(number, "duplicate_ids", "confirmed", number)
 
     for number in range(1_000):
-        worst.add("duplicate_ids", "confirmed", number, partial(write, number))
+        worst.add("duplicate_ids", "confirmed", number, (number,), partial(write, number))
     (one,) = worst.findings()
     assert one.count == 999
     assert written == [999]
@@ -96,6 +102,6 @@ def test_what_is_held_grows_with_the_limit_alone(limit: int) -> None:
     worst = Worst(limit, list(CHECKS))
     held = 0
     for number in range(10_000):
-        worst.add("odd", "confirmed", 1, lambda: finding(0, "odd", "confirmed", 1))
+        worst.add("odd", "confirmed", 1, (number,), lambda: finding(0, "odd", "confirmed", 1))
         held = max(held, sum(map(len, worst._kept.values())))
         assert number < 200 or held < 150

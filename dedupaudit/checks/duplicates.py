@@ -22,9 +22,10 @@ _LATEST = 1 << 63
 
 @dataclass(frozen=True)
 class DuplicateGroup:
-    """The rows of one key, looked at as a whole. Times are microseconds since the epoch."""
+    """The rows of one key, looked at as a whole; `rank` orders the keys. Times are microseconds since the epoch."""
 
     key: Key
+    rank: tuple[tuple[int, object], ...]
     rows: int
     row_class: RowClass
     differs: tuple[str, ...]
@@ -127,6 +128,7 @@ class _Reading:
     def finish(self) -> DuplicateGroup:
         return DuplicateGroup(
             key=self._key,
+            rank=self._rank,
             rows=self._rows,
             row_class=self._comparison.row_class if self._comparison else "identical",
             differs=self._comparison.differs if self._comparison else (),
