@@ -20,9 +20,9 @@ COMMANDS = {
 EXAMPLES = """\b
 Examples:
   dedupaudit demo                        see it work on a small incident
-  dedupaudit scan --db sqlite:///app.db  scan a database
-  dedupaudit scan activities -f json -o report.json
-  dedupaudit init --db sqlite:///app.db  write a configuration to start from
+  dedupaudit scan --db postgresql://auditor@replica/app
+  dedupaudit scan activities --db sqlite:///app.db -f json -o report.json
+  dedupaudit init --db mysql://auditor@replica/app
 """
 
 EPILOG = """\b

@@ -57,7 +57,8 @@ def _verbose(ctx: click.Context, _parameter: click.Parameter, value: bool | None
 _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
     "database": (
         option("--db", multiple=True, type=_Urls(), metavar="URL",
-               help="Database to audit: sqlite:///app.db. Repeatable; NAME=URL names a shard."),
+               help="postgresql://user@host/db, mysql://…, mariadb://…, sqlite:///app.db. Repeatable;"
+                    " NAME=URL names a shard."),
         option("--config", type=click.Path(path_type=Path), metavar="FILE",
                help="Configuration; without it the nearest dedupaudit.toml."),
         option("--timeout", metavar="DURATION", help="Limit for each statement: 30s, 10min. None by default."),
@@ -79,7 +80,7 @@ _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
                help="Read every row, even where a unique index says that there is no duplicate."),
         option("--stuck-after", metavar="DURATION", help="An upload is stuck after this long.  [default: 1h]"),
         option("--engine", type=click.Choice(("auto", "pushdown", "snapshot", "spark")),
-               help="Where duplicates are looked for.  [default: auto]"),
+               help="Where duplicates are looked for: in the database, or in keys streamed from it.  [default: auto]"),
         option("--findings", metavar="FILE", help="Every finding, streamed: .jsonl, .csv or .parquet."),
         option("--max-findings", type=click.IntRange(min=0), metavar="N",
                help="Findings in the report.  [default: 1000]"),

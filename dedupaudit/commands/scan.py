@@ -12,6 +12,7 @@ from dedupaudit.interrupt import Runtime
 HELP = """\b
 Examples:
   dedupaudit scan --db sqlite:///app.db
+  dedupaudit scan --db postgresql://auditor@replica/app
   dedupaudit scan activities --check duplicate_ids --fail-on high
   dedupaudit scan -f json -o report.json --findings all.parquet
 

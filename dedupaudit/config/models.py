@@ -175,7 +175,7 @@ class Settings:
             raise UsageError(
                 "no database is configured",
                 "name one by --db URL, DEDUPAUDIT_DB, or `url` under [database] in dedupaudit.toml; "
-                "for example --db sqlite:///app.db",
+                "for example --db postgresql://auditor@replica/app or --db sqlite:///app.db",
             )
         single = ("database",) in self.origins
         return tuple(
