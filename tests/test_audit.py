@@ -12,10 +12,13 @@ import pytest
 from dedupaudit.audit import Outcome, ScanRequest, choose_checks, scan
 from dedupaudit.checks import TABLE_CHECKS
 from dedupaudit.config import DatabaseSettings, Settings, TableSettings
-from dedupaudit.errors import NothingToCheck, UsageError
+from dedupaudit.errors import NothingToCheck, SourceError, UsageError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.model import Finding, Report, Severity
 from dedupaudit.progress import SILENT
+from dedupaudit.sources.tables.protocol import Survey
+from dedupaudit.sources.tables.sqlite import SqliteSource
+from dedupaudit.sources.tables.table import Table
 from dedupaudit.urls import parse_database_url
 from tests.conformance.running import configured, findings_of, report_of, scanned
 from tests.conftest import SqliteDb
@@ -245,3 +248,23 @@ def test_exit_codes(
     outcome = Outcome(report, Counter(found))
     assert outcome.exit_code(fail_on, exit_zero=exit_zero) == code
     assert Outcome(report, Counter(found), signum=2).exit_code(fail_on, exit_zero=exit_zero) == 130
+
+
+def test_a_pass_that_failed_is_not_tried_again_by_every_check(
+    sqlite_db: SqliteDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def survey(_source: object, table: Table, *_more: object) -> Survey:
+        asked.append(table.name)
+        raise SourceError("the disk is gone", "look for it")
+
+    monkeypatch.setattr(SqliteSource, "survey", survey)
+    path = sqlite_db(TWICE + "; CREATE TABLE screenshots (id TEXT, status TEXT, oss_key TEXT)")
+    outcome = scanned(url_of(path), skipped_checks=("duplicate_ids",))
+    assert asked == ["activities", "screenshots"]
+    failed = {(row.target, row.check) for row in outcome.report.coverage if row.status == "failed"}
+    assert {("activities", "null_ids"), ("activities", "blank_ids"), ("screenshots", "stuck_upload")} <= failed
+    assert {row.reason for row in outcome.report.coverage if row.status == "failed"} == {
+        "the disk is gone; look for it"
+    }

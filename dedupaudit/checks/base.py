@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from dedupaudit.checks.tally import Tally
 from dedupaudit.display import visible
+from dedupaudit.errors import SourceError
 from dedupaudit.model import Base64, Evidence, Finding, KeyValue, Severity, Strategy, Verdict, fingerprint
 from dedupaudit.sources.tables.catalog import Index
 from dedupaudit.sources.tables.protocol import Key, Survey, TableSource, Undecodable, Value
@@ -66,7 +67,7 @@ class TableScan:
     now: int
     stuck_after: float
     tally: Tally = field(default_factory=Tally)
-    _survey: Survey | None = None
+    _survey: Survey | SourceError | None = None
     _place: tuple[str, str] = field(init=False, default=("", ""))
 
     def __post_init__(self) -> None:
@@ -87,14 +88,24 @@ class TableScan:
     def survey(self, kinds: Sequence[Value] = ()) -> Survey:
         """Return the rows and the suspects of all wanted checks, counted in one pass when the first of them asks.
 
-        `kinds` are counted only in that pass: who needs them asks first.
+        `kinds` are counted only in that pass: who needs them asks first. A pass that failed, after an hour perhaps, is
+        not tried again by the next check: it raises the same SourceError.
         """
         if self._survey is None:
-            suspects = dict.fromkeys(("null_ids", *self.wanted))
-            self._survey = self.source.survey(self.table, tuple(suspects), kinds)
-            self.tally.rows = self._survey.rows
-            self.tally.null_ids = self._survey.suspects["null_ids"]
+            self._survey = self._counted(kinds)
+        if isinstance(self._survey, SourceError):
+            raise self._survey
         return self._survey
+
+    def _counted(self, kinds: Sequence[Value]) -> Survey | SourceError:
+        suspects = dict.fromkeys(("null_ids", *self.wanted))
+        try:
+            survey = self.source.survey(self.table, tuple(suspects), kinds)
+        except SourceError as error:
+            return error
+        self.tally.rows = survey.rows
+        self.tally.null_ids = survey.suspects["null_ids"]
+        return survey
 
     def count_suspects(self, check: str) -> int:
         """Return how many rows a check's condition holds for."""
