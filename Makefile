@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
-# Debian packages that the tests run against (database servers, say); installed by `make test` where it may.
-DEBIAN_PACKAGES :=
+# The servers that the tests run against; installed by `make test` where it may. That Debian also starts them as services
+# is harmless: the tests start their own, on other ports.
+DEBIAN_PACKAGES := postgresql mariadb-server
 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
@@ -42,12 +43,16 @@ clean:  ## remove .venv, what was built and what was cached
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find dedupaudit tests bench -name __pycache__ -type d -exec rm -rf {} +
 
-# Installs the Debian packages $(1) where that needs no password; otherwise says what to type, and fails.
+# Installs the Debian packages $(1) where that needs no password; otherwise says what to type, and fails. What apt prints is
+# shown only where it fails.
 define apt_install
 if [ "$$(id -u)" = 0 ]; then root=""; \
 elif sudo -n true 2>/dev/null; then root="sudo"; \
 else echo "Install it first: apt-get install $(1)" >&2; exit 1; fi; \
-$$root apt-get update -qq && $$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1)
+echo "Installing $(1) ..." >&2; log=$$(mktemp); \
+{ $$root apt-get update -qq && $$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1); } \
+	>"$$log" 2>&1 || { cat "$$log" >&2; rm -f "$$log"; exit 1; }; \
+rm -f "$$log"
 endef
 
 debian-packages:

@@ -38,6 +38,8 @@ _SETTINGS = {
     "key-buffer-size": "8M",
     "max-allowed-packet": "64M",
     "bind-address": "127.0.0.1",
+    "character-set-server": "utf8mb4",
+    "collation-server": "utf8mb4_general_ci",
     "skip-name-resolve": "ON",
     "skip-log-bin": "",
 }

@@ -17,8 +17,8 @@ _RESET = struct.pack("ii", 1, 0)
 class Proxy:
     """Forwards 127.0.0.1:`port` to a server's port. What is set holds for bytes that come from the server.
 
-    `delay`: seconds that each piece waits; `rate`: bytes a second of each connection, 0 for no limit; `stalled`: nothing
-    is forwarded; `cut_after`: every connection is cut once this many bytes came from the server, all in all.
+    `delay`: seconds that each piece waits; `rate`: bytes a second of each connection, 0 for no limit; `stalled`: no
+    piece goes on; `cut_after`: every connection is cut once this many bytes came from the server, all in all.
     """
 
     def __init__(self, target: int) -> None:
