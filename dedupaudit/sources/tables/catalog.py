@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-TableKind = Literal["table", "view", "virtual"]
+TableKind = Literal["table", "view", "materialized view", "foreign table", "virtual"]
 
 
 @dataclass(frozen=True, slots=True)

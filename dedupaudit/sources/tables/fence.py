@@ -7,6 +7,7 @@ and the refusal of several statements in one call stand behind it.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from dedupaudit.errors import UsageError
 
@@ -16,13 +17,25 @@ _QUOTED = {
     "`": re.compile(r"`(?:[^`]|``)*`", re.DOTALL),
     "[": re.compile(r"\[[^\]]*\]"),
 }
-_COMMENT = re.compile(r"--|/\*|\*/|#")
-_PARAMETER = re.compile(r"[?:@$]")
 
 
-def fence_condition(condition: str, where: str) -> None:
+@dataclass(frozen=True)
+class Fence:
+    """How a dialect reads characters: which open a quotation, what begins a comment, what a parameter."""
+
+    quotes: str = "'\"`["
+    comment: re.Pattern[str] = re.compile(r"--|/\*|\*/|#")
+    parameter: re.Pattern[str] = re.compile(r"[?:@$]")
+
+
+SQLITE = Fence()
+# Brackets are subscripts and quote nothing, and # ? @ : are parts of operators; $ begins a parameter or a quotation.
+POSTGRESQL = Fence(quotes="'\"", comment=re.compile(r"--|/\*|\*/"), parameter=re.compile(r"[$]"))
+
+
+def fence_condition(condition: str, where: str, fence: Fence = SQLITE) -> None:
     """Raise UsageError, naming `where` it is configured, unless `condition` stays inside its parentheses."""
-    problem = _escape(condition)
+    problem = _escape(condition, fence)
     if problem:
         raise UsageError(
             f"{where}: {problem}",
@@ -30,7 +43,7 @@ def fence_condition(condition: str, where: str) -> None:
         )
 
 
-def _escape(condition: str) -> str | None:
+def _escape(condition: str, fence: Fence) -> str | None:
     if not condition.strip():
         return "the condition is empty"
     if "\0" in condition or "\\" in condition:
@@ -38,7 +51,7 @@ def _escape(condition: str) -> str | None:
     depth, at = 0, 0
     while at < len(condition):
         character = condition[at]
-        if character in _QUOTED:
+        if character in fence.quotes:
             quoted = _QUOTED[character].match(condition, at)
             if quoted is None:
                 return f"the quotation that begins with {character} does not end"
@@ -46,9 +59,9 @@ def _escape(condition: str) -> str | None:
             continue
         if character == ";":
             return "only one statement is allowed, and ';' would begin another"
-        if _COMMENT.match(condition, at):
+        if fence.comment.match(condition, at):
             return "comments are not allowed in a condition"
-        if _PARAMETER.match(condition, at) and not condition.startswith("::", at):
+        if fence.parameter.match(condition, at) and not condition.startswith("::", at):
             return f"{character} would begin a parameter, and there is nothing to fill it with"
         at += 2 if condition.startswith("::", at) else 1
         depth += (character == "(") - (character == ")")
