@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from dedupaudit.audit import FindingSink, Outcome, ScanRequest, scan
@@ -10,7 +11,7 @@ from dedupaudit.config import DatabaseSettings, Settings, TableSettings
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT
 from dedupaudit.sources.tables import open_source
-from dedupaudit.sources.tables.protocol import TableSource
+from dedupaudit.sources.tables.protocol import Engine, TableSource
 from dedupaudit.urls import parse_database_url
 
 Content = dict[str, Any]
@@ -38,6 +39,22 @@ def report_of(outcome: Outcome) -> Content:
     """Return the report as the JSON that it prints."""
     content: Content = json.loads(outcome.report.model_dump_json(by_alias=True))
     return content
+
+
+def agreed(engines: Sequence[Engine], url: str, configuration: dict[str, TableSettings], **request: Any) -> Content:
+    """Scan with each engine, assert that all of them say the same, and return the last one's report."""
+    reports = [report_of(scanned(url, configuration, engine=engine, **request)) for engine in engines]
+    first = reports[0]
+    for other in reports[1:]:
+        assert other["findings"] == first["findings"]
+        assert other["summary"] == first["summary"]
+        assert other["complete"] == first["complete"]
+        assert list(map(_covered, other["coverage"])) == list(map(_covered, first["coverage"]))
+    return reports[-1]
+
+
+def _covered(row: Content) -> Content:
+    return {name: row[name] for name in ("source", "target", "check", "status", "reason", "rows")}
 
 
 def findings_of(report: Content, *checks: str) -> list[Content]:

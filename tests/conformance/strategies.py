@@ -71,6 +71,7 @@ class Case:
 
     table: Tab
     variant: str
+    located: tuple[str, ...]
     key: tuple[Col, ...]
     compared: tuple[Col, ...]
     where: bool
@@ -79,6 +80,7 @@ class Case:
     def settings(self) -> TableSettings:
         """The configuration that says which columns are what; created_at has its usual name."""
         return TableSettings(
+            name=self.located,
             key=tuple(column.name for column in self.key),
             group="kind",
             where="shown = 1" if self.where else False,
@@ -88,13 +90,16 @@ class Case:
 @st.composite
 def cases(draw: st.DrawFn, database: Database, variant: str) -> Case:
     """Draw a table of a few rows, most of which repeat an earlier key or nearly so."""
-    key = tuple(draw(st.lists(_key_columns(database), min_size=1, max_size=2, unique_by=lambda column: column.name)))
-    kind = Col("kind", "text", draw(st.sampled_from(database.collations)))
+    key = tuple(
+        draw(st.lists(_key_columns(database, variant), min_size=1, max_size=2, unique_by=lambda column: column.name))
+    )
+    kind = Col("kind", "text", draw(st.sampled_from(database.collations(variant))))
     payload = Col("payload", "text" if variant == "strict" else draw(st.sampled_from(["text", "json"])))
     columns = (*key, kind, Col("created_at", "integer"), payload, Col("shown", "integer"))
     # Few values a table, or nothing would repeat.
     values = [_values(draw, database, variant, column) for column in key]
-    payloads = draw(st.lists(st.sampled_from(JSONS), min_size=1, max_size=3))
+    possible = [value for value in JSONS if database.can_store(value, payload, variant)]
+    payloads = draw(st.lists(st.sampled_from(possible), min_size=1, max_size=3))
     row = st.tuples(
         *(st.sampled_from(known) for known in values),
         st.sampled_from(["click", "CLICK", "key", "", None]),
@@ -107,26 +112,27 @@ def cases(draw: st.DrawFn, database: Database, variant: str) -> Case:
     indexed = draw(st.booleans())
     table = Tab("t", columns, rows, indexes=(("by key", names),) if indexed else ())
     compared = (*key, kind, payload, Col("shown", "integer"))
-    return Case(table, variant, key, compared, draw(st.booleans()))
+    return Case(table, variant, database.located(table, variant), key, compared, draw(st.booleans()))
 
 
-def _key_columns(database: Database) -> st.SearchStrategy[Col]:
+def _key_columns(database: Database, variant: str) -> st.SearchStrategy[Col]:
     kinds = [kind for kind in ("text", "text", "any", "integer", "real", "bytes") if kind in database.types]
     return st.builds(
         Col,
         name=st.sampled_from(["id", "device id"]),
         type=st.sampled_from(kinds),
-        collation=st.sampled_from(database.collations),
+        collation=st.sampled_from(database.collations(variant)),
     )
 
 
 def _values(draw: st.DrawFn, database: Database, variant: str, column: Col) -> list[Stored]:
-    possible = [value for value in OF_TYPE[column.type] if database.can_store(value, variant)]
+    possible = [value for value in OF_TYPE[column.type] if database.can_store(value, column, variant)]
     known = {(type(value), value) for value in possible} | {(type(None), None)}
     family = [
         value
         for value in draw(st.sampled_from(FAMILIES))
-        if database.can_store(value, variant) and (column.type in ("text", "any") or (type(value), value) in known)
+        if database.can_store(value, column, variant)
+        and (column.type in ("text", "any") or (type(value), value) in known)
     ]
     if column.type == "text":
         family = [value for value in family if isinstance(value, str | RawText | None)]

@@ -12,7 +12,8 @@ import pytest
 
 from dedupaudit.checks import TABLE_CHECKS
 from dedupaudit.config import TableSettings
-from tests.conformance.databases import DATABASES, Col, Database, Tab
+from dedupaudit.sources.tables.protocol import Engine
+from tests.conformance.databases import DATABASES, Col, Database, Tab, Type
 from tests.conformance.running import findings_of, report_of, scanned
 
 CASES = Path(__file__).parent / "cases"
@@ -33,15 +34,22 @@ class Told:
     request: dict[str, Any] | None = None
     coverage: str = "checked"
 
-    def tab(self) -> Tab:
-        """Return the table; a column is its name, its type, and more of `Col` where that is said."""
-        columns = tuple(Col(name, kind, **(more[0] if more else {})) for name, kind, *more in self.table["columns"])
+    def tab(self, exact: str) -> Tab:
+        """Return the table; a column is its name, its type, and more of `Col` where that is said.
+
+        A case is about texts that differ in every letter: a collation that joins them is another one's subject.
+        """
+        columns = tuple(_column(exact, *column) for column in self.table["columns"])
         indexes = {
             word: tuple((name, tuple(parts)) for name, parts in self.table.get(word, ()))
             for word in ("unique", "indexes", "invalid")
         }
         rows = tuple(map(tuple, self.table["rows"]))
         return Tab(self.table["name"], columns, rows, tuple(self.table.get("primary_key", ())), **indexes)
+
+
+def _column(exact: str, name: str, kind: Type, more: dict[str, Any] | None = None) -> Col:
+    return Col(name, kind, **({"collation": exact} if kind == "text" else {}) | (more or {}))
 
 
 def told(kind: str) -> Iterator[Told]:
@@ -54,8 +62,9 @@ def told(kind: str) -> Iterator[Told]:
 
 def on_each_database(kind: str) -> list[Any]:
     return [
-        pytest.param(database, one, id=f"{database.name}-{one.check}-{one.case}")
+        pytest.param(database, engine, one, id=f"{database.name}-{engine}-{one.check}-{one.case}")
         for database in DATABASES
+        for engine in database.engines
         for one in told(kind)
         if database.abilities.issuperset(one.needs)
     ]
@@ -78,20 +87,20 @@ def test_every_check_is_tripped_on_every_database_that_can_have_its_damage(check
         assert possible or check == "index_disagrees", f"no case of {check} runs on {database.name}"
 
 
-def look(database: Database, one: Told, folder: Path) -> tuple[list[dict[str, Any]], str]:
-    url = database.create(folder, one.tab())
+def look(database: Database, one: Told, folder: Path, engine: Engine) -> tuple[list[dict[str, Any]], str]:
+    url = database.create(folder, one.tab(database.exact))
     for index in one.forge:
         database.forge_unique(url, index)
-    report = report_of(scanned(url, {"t": TableSettings(**one.settings)}, **(one.request or {})))
+    report = report_of(scanned(url, {"t": TableSettings(**one.settings)}, engine=engine, **(one.request or {})))
     (status,) = [row["status"] for row in report["coverage"] if row["check"] == one.check]
     # What is unknown makes a run incomplete; nothing else in these cases may.
     assert report["complete"] == (report["summary"]["by_verdict"]["unknown"] == 0)
     return findings_of(report, one.check), status
 
 
-@pytest.mark.parametrize(("database", "one"), on_each_database("fires"))
-def test_it_fires(database: Database, one: Told, tmp_path: Path) -> None:
-    findings, status = look(database, one, tmp_path)
+@pytest.mark.parametrize(("database", "engine", "one"), on_each_database("fires"))
+def test_it_fires(database: Database, engine: Engine, one: Told, tmp_path: Path) -> None:
+    findings, status = look(database, one, tmp_path, engine)
     assert status == "checked"
     assert one.expect
     by_key = {json.dumps(finding["key"], sort_keys=True): finding for finding in findings}
@@ -104,8 +113,8 @@ def test_it_fires(database: Database, one: Told, tmp_path: Path) -> None:
         assert found["suggestion"]
 
 
-@pytest.mark.parametrize(("database", "one"), on_each_database("silent"))
-def test_it_is_silent(database: Database, one: Told, tmp_path: Path) -> None:
-    findings, status = look(database, one, tmp_path)
+@pytest.mark.parametrize(("database", "engine", "one"), on_each_database("silent"))
+def test_it_is_silent(database: Database, engine: Engine, one: Told, tmp_path: Path) -> None:
+    findings, status = look(database, one, tmp_path, engine)
     assert one.expect == []
     assert (findings, status) == ([], one.coverage)

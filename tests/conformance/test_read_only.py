@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dedupaudit.config import TableSettings
 from dedupaudit.errors import SourceError, UsageError
-from tests.conformance.databases import DATABASES, Col, Database, Tab
-from tests.conformance.running import findings_of, report_of, scanned, source_of
+from tests.conformance.databases import DATABASES, Col, Database, Refused, Tab
+from tests.conformance.running import agreed, findings_of, report_of, scanned, source_of
 
 EACH = pytest.mark.parametrize("database", DATABASES, ids=lambda database: database.name)
 TABLE = Tab("t", (Col("id"), Col("note")), (("a", "one"), ("a", "one"), ("b", "secret")), indexes=(("i", ("id",)),))
 
+# No condition, wherever they are read; each database adds its own.
 ESCAPES = (
     "1 = 1) UNION SELECT note, note FROM t --",
     "1 = 1) OR (1 = 1",
@@ -24,6 +27,7 @@ ESCAPES = (
     "(1 = 1",
     "1 = 1;",
     "1 = 1; DELETE FROM t",
+    "1 = 1; COMMIT; BEGIN READ WRITE; CREATE TABLE u (id int)",
     "1 = 1); DELETE FROM t; SELECT (1",
     "1 = 1 -- and the rest",
     "1 = 1 /* and the rest",
@@ -36,10 +40,7 @@ ESCAPES = (
     "id = ?",
     "id = ?1",
     "id = :name",
-    "id = @name",
     "id = $name",
-    "id = '\\'",
-    "id = 'a\0'",
     "DELETE FROM t",
     "ATTACH 'other.db' AS other",
     "PRAGMA user_version = 1",
@@ -48,13 +49,32 @@ ESCAPES = (
     "1 LIMIT 1",
     "1, 2",
     "id = missing_column",
-    'id >= "2025-12-01"',
-    '"missing column" = 1',
     '"miss""ing `column`" = 1',
     "missing_function(id)",
-    "load_extension('x')",
     "count(*) > 0",
 )
+# Conditions that every database reads alike, and the rows that they choose.
+CONDITIONS = (
+    ("id = 'a'", 2),
+    ("note <> 'one;'", 3),
+    ("note <> 'one) --'", 3),
+    ("note <> '/*'", 3),
+    ("note NOT LIKE '%(%'", 3),
+    ("note <> '?'", 3),
+    ("note <> ':name'", 3),
+    ("note <> 'it''s'", 3),
+    ("id IN (SELECT id FROM t WHERE note = 'secret')", 1),
+    ("id = 'a' OR\nnote = 'secret'", 3),
+    ("NULL", 0),
+)
+
+
+def on_each_database(common: Sequence[Any], own: str) -> list[Any]:
+    return [
+        pytest.param(database, one, id=f"{database.name}-{one[0] if isinstance(one, tuple) else one}")
+        for database in DATABASES
+        for one in (*common, *getattr(database, own))
+    ]
 
 
 def content_of(folder: Path) -> dict[str, str]:
@@ -68,18 +88,18 @@ def test_every_database_has_statements_that_must_be_refused(tmp_path: Path) -> N
 @EACH
 def test_every_statement_that_does_more_than_read_is_refused(database: Database, tmp_path: Path) -> None:
     url = database.create(tmp_path, TABLE)
-    before = content_of(tmp_path)
+    before = database.content(url, tmp_path)
     source = source_of(url)
     accepted = []
     for statement in database.writes(tmp_path):
         try:
             database.execute(source, statement)
-        except sqlite3.Error:
+        except Refused:
             continue
         accepted.append(statement)
     source.close()
     assert accepted == []
-    assert content_of(tmp_path) == before
+    assert database.content(url, tmp_path) == before
 
 
 @EACH
@@ -89,58 +109,44 @@ def test_the_same_connection_reads(database: Database, tmp_path: Path) -> None:
     source.close()
 
 
-@EACH
-@pytest.mark.parametrize("variant", [pytest.param(name, id=name) for name in DATABASES[0].variants])
+@pytest.mark.parametrize(
+    ("database", "variant"),
+    [
+        pytest.param(database, variant, id=f"{database.name}-{variant}")
+        for database in DATABASES
+        for variant in database.variants
+    ],
+)
 def test_a_whole_scan_leaves_every_byte_as_it_was_and_no_file_behind(
     database: Database, variant: str, tmp_path: Path
 ) -> None:
     url = database.create(tmp_path, TABLE, variant)
-    before = content_of(tmp_path)
-    report = report_of(scanned(url, {"t": TableSettings(key=("id",))}, distrust_indexes=True))
+    settings = TableSettings(name=database.located(TABLE, variant), key=("id",))
+    before = database.content(url, tmp_path)
+    report = agreed(database.engines, url, {"t": settings}, distrust_indexes=True)
     assert report["complete"]
-    assert content_of(tmp_path) == before
+    assert database.content(url, tmp_path) == before
 
 
-@EACH
-@pytest.mark.parametrize("condition", ESCAPES)
+@pytest.mark.parametrize(("database", "condition"), on_each_database(ESCAPES, "no_conditions"))
 def test_a_condition_that_is_no_condition_is_refused_before_anything_is_read(
     database: Database, condition: str, tmp_path: Path
 ) -> None:
     url = database.create(tmp_path, TABLE)
-    before = content_of(tmp_path)
+    before = database.content(url, tmp_path)
     with pytest.raises(UsageError) as caught:
         scanned(url, {"t": TableSettings(key=("id",), where=condition)})
     assert caught.value.message.startswith("tables.t.where: ")
     assert caught.value.hint
     assert "\0" not in caught.value.message
-    assert content_of(tmp_path) == before
+    assert database.content(url, tmp_path) == before
 
 
-@EACH
-@pytest.mark.parametrize(
-    ("condition", "rows"),
-    [
-        ("id = 'a'", 2),
-        ("note <> 'one;'", 3),
-        ("note <> 'one) --'", 3),
-        ("note <> '/*'", 3),
-        ("note NOT LIKE '%(%'", 3),
-        ("note <> '?'", 3),
-        ("note <> ':name'", 3),
-        ('"t"."id" = \'a\' AND note <> \'"x"\'', 2),
-        ("note <> 'it''s'", 3),
-        ("\"id\" = 'a'", 2),
-        ("id IN (SELECT id FROM t WHERE note = 'secret')", 1),
-        ("id = 'a' OR\nnote = 'secret'", 3),
-        ("id - -1 = 1", 3),
-        ("NULL", 0),
-    ],
-)
-def test_a_condition_that_is_one_chooses_the_rows(
-    database: Database, condition: str, rows: int, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(("database", "told"), on_each_database(CONDITIONS, "conditions"))
+def test_a_condition_that_is_one_chooses_the_rows(database: Database, told: tuple[str, int], tmp_path: Path) -> None:
+    condition, rows = told
     url = database.create(tmp_path, TABLE)
-    report = report_of(scanned(url, {"t": TableSettings(key=("id",), where=condition)}))
+    report = agreed(database.engines, url, {"t": TableSettings(key=("id",), where=condition)})
     assert report["complete"]
     assert report["summary"]["tables"]["db.t"]["rows"] == rows
 
@@ -149,17 +155,19 @@ def test_a_condition_that_is_one_chooses_the_rows(
 def test_a_condition_binds_tighter_than_what_the_audit_adds(database: Database, tmp_path: Path) -> None:
     table = Tab("t", (Col("id"), Col("note")), ((None, "x"), (None, "x"), ("a", "x"), ("a", "y")))
     url = database.create(tmp_path, table)
-    report = report_of(scanned(url, {"t": TableSettings(key=("id",), where="note = 'x' OR 1 = 1")}))
+    report = agreed(database.engines, url, {"t": TableSettings(key=("id",), where="note = 'x' OR 1 = 1")})
     assert [finding["key"] for finding in findings_of(report, "duplicate_ids")] == [{"id": "a"}]
     assert report["summary"]["tables"]["db.t"]["null_ids"] == 2
 
 
 @EACH
 def test_a_condition_that_never_ends_is_stopped_by_the_timeout(database: Database, tmp_path: Path) -> None:
-    endless = "(WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n) > 0"
     url = database.create(tmp_path, TABLE)
     outcome = scanned(
-        url, {"t": TableSettings(key=("id",), where=endless)}, timeout=0.05, checks=("duplicate_ids", "null_ids")
+        url,
+        {"t": TableSettings(key=("id",), where=database.endless)},
+        timeout=0.05,
+        checks=("duplicate_ids", "null_ids"),
     )
     assert {row.status for row in outcome.report.coverage} == {"stopped"}
     assert outcome.exit_code("low") == 3

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.conformance.databases import DATABASES, Database
 from tests.conformance.oracle import Expected, Group, Question, Row, expect
-from tests.conformance.running import Content, findings_of, report_of, scanned
+from tests.conformance.running import Content, agreed, findings_of, report_of, scanned
 from tests.conformance.strategies import Case, cases
 
 STORAGES = [
@@ -28,7 +28,7 @@ COUNTED = ("duplicate_ids", "near_equal_ids", "null_ids", "blank_ids")
 
 def expected_of(database: Database, case: Case, url: str) -> Expected:
     names = [column.name for column in case.table.columns]
-    rows: list[Row] = [dict(zip(names, row, strict=True)) for row in database.stored(url, case.table)]
+    rows: list[Row] = [dict(zip(names, row, strict=True)) for row in database.stored(url, case.table, case.variant)]
     if case.where:
         rows = [row for row in rows if row["shown"] == 1]
     return expect(Question(database, case.variant, case.key, case.compared), rows)
@@ -72,10 +72,10 @@ def assert_agrees(report: Content, expected: Expected) -> None:
 def check_case(database: Database, case: Case, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         url = database.create(Path(folder), case.table, case.variant)
-        report = report_of(scanned(url, {"t": case.settings}))
+        report = agreed(database.engines, url, {"t": case.settings})
         assert_agrees(report, expected_of(database, case, url))
 
-        distrusting = report_of(scanned(url, {"t": case.settings}, distrust_indexes=True))
+        distrusting = report_of(scanned(url, {"t": case.settings}, distrust_indexes=True, engine=database.engines[0]))
         assert totals_of(distrusting) == totals_of(report)
         assert fingerprints_of(distrusting, *COUNTED) == fingerprints_of(report, *COUNTED)
         assert findings_of(distrusting, "index_disagrees") == []
@@ -83,7 +83,7 @@ def check_case(database: Database, case: Case, seed: int) -> None:
         rows = list(case.table.rows)
         random.Random(seed).shuffle(rows)  # noqa: S311 (an order, no secret)
         url = database.create(Path(folder), replace(case.table, rows=tuple(rows)), case.variant)
-        shuffled = report_of(scanned(url, {"t": case.settings}))
+        shuffled = report_of(scanned(url, {"t": case.settings}, engine=database.engines[-1]))
         assert fingerprints_of(shuffled, *COUNTED) == fingerprints_of(report, *COUNTED)
         assert totals_of(shuffled) == totals_of(report)
 
