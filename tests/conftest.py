@@ -16,9 +16,10 @@ from typing import Any, Protocol
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.oss.fixtures import oss
 from tests.servers.fixtures import mariadb, postgresql
 
-__all__ = ["mariadb", "postgresql"]
+__all__ = ["mariadb", "oss", "postgresql"]
 
 # The same cases in every run, and none refused for being slow: a busy machine must not turn a test red.
 settings.register_profile(
