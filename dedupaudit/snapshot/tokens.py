@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -20,17 +22,24 @@ if TYPE_CHECKING:
 
 _PIECE = 8_000_000
 _BUFFER = 1_000_000
-# A hash table of so many tokens stays in the cache, and the memory it takes does not depend on how many rows there are.
-_PART = 1_000_000
+# A hash table of so many tokens fits the memory limit, and what it takes does not depend on how many rows there are.
+_PART = 2_000_000
 
 
 class TokenStore:
-    r"""Lines of a token and what finds its row, all 64-bit integers; NULL is `\N`, and repeats nothing."""
+    r"""Lines of a token and what finds its row, all 64-bit integers; NULL is `\N`, and repeats nothing.
 
-    def __init__(self, memory_limit: int, columns: Sequence[str] = ("token",)) -> None:
+    Tokens that are `bits` wide are not negative. `hexadecimal` ones are written so: servers do that faster.
+    """
+
+    def __init__(
+        self, memory_limit: int, columns: Sequence[str] = ("token",), *, bits: int = 64, hexadecimal: bool = False
+    ) -> None:
         self._columns = tuple(columns)
+        self._first = -(2**63) if bits == 64 else 0
+        self._bits = bits
         self._engine = Engine(memory_limit)
-        self._loader = _Loader(self._engine, self._columns)
+        self._loader = _Loader(self._engine, self._columns, hexadecimal)
         self._sink: io.BufferedWriter[_Pieces] = io.BufferedWriter(_Pieces(self._engine.folder, self._loader), _BUFFER)
         self.rows = 0
         """Lines that came in; known after `finish`."""
@@ -65,46 +74,48 @@ class TokenStore:
 
         A batch has at least `batch` rows unless it is the last; all rows of a token are in one.
         """
-        parts = max(1, -(-self.rows // _PART))
-        connection = self._engine.connection
-        with explained(self._engine.folder):
-            connection.execute("CREATE TABLE repeated (token BIGINT)")
-            for part in range(parts):
-                # Hashes are spread evenly, so that the parts are about equal.
-                connection.execute(
-                    "INSERT INTO repeated SELECT token FROM tokens WHERE token IS NOT NULL AND abs(token % ?) = ?"
-                    " GROUP BY token HAVING COUNT(*) > 1",
-                    [parts, part],
-                )
-            listed = ", ".join(self._columns)
-            found = connection.execute(
-                "SELECT token FROM repeated ORDER BY token"
-                if len(self._columns) == 1
-                else f"SELECT {listed} FROM tokens SEMI JOIN repeated USING (token) ORDER BY {listed}"  # noqa: S608 (own names)
+        listed = ", ".join(self._columns)
+        repeated = "SELECT token FROM tokens WHERE token BETWEEN $low AND $high GROUP BY token HAVING COUNT(*) > 1"
+        statement = f"{repeated} ORDER BY token"
+        if len(self._columns) > 1:
+            statement = (
+                f"SELECT {listed} FROM tokens SEMI JOIN ({repeated}) USING (token)"  # noqa: S608 (own names)
+                f" WHERE token BETWEEN $low AND $high ORDER BY {listed}"
             )
-        yield from self._batches(found.fetchmany, batch)
+        # Hashes are spread evenly, so that the parts are about equal; a table of all of them would not fit the memory.
+        parts = max(1, -(-self.rows // _PART))
+        bounds = [self._first + (part << self._bits) // parts for part in range(parts + 1)]
+        fetches = (self._fetch(statement, low, high - 1) for low, high in pairwise(bounds))
+        yield from _batches((rows for fetch in fetches for rows in iter(partial(fetch, batch), [])), batch)
 
-    def _batches(self, fetch: Callable[[int], list[tuple[int, ...]]], batch: int) -> Iterator[list[tuple[int, ...]]]:
-        held: list[tuple[int, ...]] = []
-        while rows := self._fetched(fetch, batch):
-            held += rows
-            # The last token may go on in what was not fetched yet.
-            last = held[-1][0]
-            cut = next((place for place in range(len(held), 0, -1) if held[place - 1][0] != last), 0)
-            if cut >= batch:
-                yield held[:cut]
-                held = held[cut:]
-        if held:
-            yield held
-
-    def _fetched(self, fetch: Callable[[int], list[tuple[int, ...]]], batch: int) -> list[tuple[int, ...]]:
+    def _fetch(self, statement: str, low: int, high: int) -> Callable[[int], list[tuple[int, ...]]]:
         with explained(self._engine.folder):
-            return fetch(batch)
+            found = self._engine.connection.execute(statement, {"low": low, "high": high})
+
+        def fetch(rows: int) -> list[tuple[int, ...]]:
+            with explained(self._engine.folder):
+                return found.fetchmany(rows)
+
+        return fetch
 
     def close(self) -> None:
         """Drop everything, finished or not."""
         self._loader.abandon()
         self._engine.close()
+
+
+def _batches(fetched: Iterator[list[tuple[int, ...]]], batch: int) -> Iterator[list[tuple[int, ...]]]:
+    held: list[tuple[int, ...]] = []
+    for rows in fetched:
+        held += rows
+        # The last token may go on in what was not fetched yet.
+        last = held[-1][0]
+        cut = next((place for place in range(len(held), 0, -1) if held[place - 1][0] != last), 0)
+        if cut >= batch:
+            yield held[:cut]
+            held = held[cut:]
+    if held:
+        yield held
 
 
 class _Pieces(io.RawIOBase):
@@ -149,9 +160,16 @@ class _Pieces(io.RawIOBase):
 class _Loader:
     """Loads one piece after the other in a thread: the engine works while the next bytes come in."""
 
-    def __init__(self, engine: Engine, columns: Sequence[str]) -> None:
+    def __init__(self, engine: Engine, columns: Sequence[str], hexadecimal: bool) -> None:
         self._engine = engine
-        self._types = "{" + ", ".join(f"'{column}': 'BIGINT'" for column in columns) + "}"
+        written = {"token": "VARCHAR" if hexadecimal else "BIGINT"}
+        types = ", ".join(f"'{column}': '{written.get(column, 'BIGINT')}'" for column in columns)
+        token = "('0x' || token)::BIGINT" if hexadecimal else "token"
+        values = ", ".join(token if column == "token" else column for column in columns)
+        self._insert = (
+            f"INSERT INTO tokens SELECT {values} FROM read_csv(?, delim = '\\t', header = false, quote = '',"  # noqa: S608 (own names)
+            f" escape = '', nullstr = '\\N', auto_detect = false, columns = {{{types}}})"
+        )
         self._failure: BaseException | None = None
         # Few, so that a slow disk slows the stream down and does not fill with pieces.
         self._queue: Queue[Path | None] = Queue(maxsize=4)
@@ -188,11 +206,7 @@ class _Loader:
             if self._failure is None:
                 try:
                     with explained(self._engine.folder):
-                        connection.execute(
-                            f"INSERT INTO tokens SELECT * FROM read_csv(?, delim = '\\t', header = false, quote = '',"  # noqa: S608 (own names)
-                            f" escape = '', nullstr = '\\N', auto_detect = false, columns = {self._types})",
-                            [str(path)],
-                        )
+                        connection.execute(self._insert, [str(path)])
                 except BaseException as error:  # noqa: BLE001 (raised again in the thread that reads)
                     self._failure = error
             path.unlink(missing_ok=True)

@@ -46,6 +46,19 @@ def test_repeated_tokens_are_those_that_occur_more_than_once(
     assert (store.rows, store.nulls) == (len(values), values.count(None))
 
 
+@given(values=st.lists(st.none() | st.integers(0, 3) | st.integers(0, 2**40 - 1), max_size=60), part=st.integers(1, 9))
+def test_hexadecimal_tokens_are_the_same(values: list[int | None], part: int) -> None:
+    with pytest.MonkeyPatch.context() as patch, TokenStore(1, bits=40, hexadecimal=True) as store:
+        patch.setattr(tokens, "_PART", part)
+        for value in values:
+            store.sink().write(b"\\N\n" if value is None else b"%x\n" % value)
+        store.finish()
+        found = [row for one in store.repeated(5) for row in one]
+    counted = Counter(value for value in values if value is not None)
+    assert found == sorted((value,) for value, times in counted.items() if times > 1)
+    assert (store.rows, store.nulls) == (len(values), values.count(None))
+
+
 @given(values=TOKENS, batch=st.integers(1, 9))
 def test_all_rows_of_a_repeated_token_are_in_one_batch(values: list[int | None], batch: int) -> None:
     with TokenStore(1, ("token", "pk")) as store:
