@@ -50,8 +50,6 @@ class _Session:
 
     def literal(self, value: Stored) -> str:
         assert not isinstance(value, RawText)
-        # As text: of -0.0 as a number only 0 is left.
-        value = repr(value) if isinstance(value, float) else value
         return str(self.connection.literal(value))
 
 
@@ -81,7 +79,7 @@ class Mariadb:
         ("`t`.`id` = 'a' AND note <> '`x`'", 2),
         ("`id` = 'a'", 2),
         ("LENGTH(id) - -1 = 2", 3),
-        ("note = 'o\\ne' OR id = 'A'", 2),
+        ("id = 'A' OR note = 'ONE'", 2),
         ("id RLIKE '^b'", 1),
     )
     endless = "(SELECT MAX(a.seq + b.seq) FROM seq_1_to_1000000 AS a, seq_1_to_1000000 AS b) > 0"
@@ -157,7 +155,7 @@ class Mariadb:
         return repr((tables, sums, others, sorted(path.name for path in folder.iterdir())))
 
     def execute(self, source: TableSource, statement: str) -> list[tuple[object, ...]]:
-        connection = cast(pymysql.Connection[Any], source._connection)  # type: ignore[attr-defined]
+        connection = cast(pymysql.Connection[Any], source._session._connection)  # type: ignore[attr-defined]
         connection.rollback()
         try:
             with connection.cursor() as cursor:
@@ -286,7 +284,7 @@ def _definition(column: Col, variant: str) -> str:
     if column.type == "text" and column.name == "payload":
         kind = "LONGTEXT"
     collation = ""
-    if column.collation:
+    if column.collation and column.type == "text":
         charset = column.collation.partition("_")[0]
         collation = f" CHARACTER SET {charset} COLLATE {column.collation}"
     return f"{_quote(column.name)} {kind}{collation}{' NOT NULL' if column.not_null else ' NULL'}"

@@ -60,15 +60,22 @@ class Postgresql:
     abilities = frozenset({"forge", "failed build"})
     # 63 bytes, the longest with " index" and the like behind it.
     names: tuple[str, ...] = tuple(name for name in NAMES if len(name.encode()) < 50) + ("x" * 50, "ctid x", "public")
-    no_conditions: tuple[str, ...] = ('id >= "2025-12-01"', '"missing column" = 1', "id = 1", "id", "pg_read_file('x')")
+    no_conditions: tuple[str, ...] = (
+        'id >= "2025-12-01"',
+        '"missing column" = 1',
+        "id = 1",
+        "id",
+        "pg_read_file('x')",
+        "id = $$a$$",
+        "id = E'\\x61'",
+    )
     conditions: tuple[tuple[str, int], ...] = (
         ('"t"."id" = \'a\' AND note <> \'"x"\'', 2),
         ("\"id\" = 'a'", 2),
         ("length(id) - -1 = 2", 3),
         ("id = ANY ('{a,c}')", 2),
         ("id ~ '^[b]'", 1),
-        ("note = E'o\\x6ee'", 2),
-        ("id::text = $$a$$", 2),
+        ("id::text = 'a'", 2),
     )
     endless = "(SELECT max(x) FROM generate_series(1, 9999999999) AS n (x)) > 0"
 
@@ -151,7 +158,7 @@ class Postgresql:
         return repr((relations, rows, others, sorted(path.name for path in folder.iterdir())))
 
     def execute(self, source: TableSource, statement: str) -> list[tuple[object, ...]]:
-        connection = cast(psycopg2.extensions.connection, source._connection)  # type: ignore[attr-defined]
+        connection = cast(psycopg2.extensions.connection, source._session.connection)  # type: ignore[attr-defined]
         connection.rollback()
         try:
             with connection.cursor() as cursor:
@@ -265,7 +272,7 @@ def _definition(column: Col, variant: str) -> str:
     kind = _TYPES[column.type]
     if variant == "primary key":
         kind = {"text": "varchar(300)", "json": "json"}.get(column.type, kind)
-    collation = f" COLLATE {_quote(column.collation)}" if column.collation else ""
+    collation = f" COLLATE {_quote(column.collation)}" if column.collation and column.type == "text" else ""
     return f"{_quote(column.name)} {kind}{collation}{' NOT NULL' if column.not_null else ''}"
 
 
