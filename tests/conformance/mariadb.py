@@ -28,6 +28,13 @@ _COLLATIONS = (
     "latin1_swedish_ci",
     "ascii_bin",
 )
+# The snapshot engine reads along an integer primary key; the other variants have none.
+_ROW_IDS = {
+    "primary key": "BIGINT NOT NULL AUTO_INCREMENT",
+    "partitioned": "INT NOT NULL",
+    "myisam": "SMALLINT NOT NULL",
+    "other database": "BIGINT UNSIGNED NOT NULL",
+}
 _CODECS = {"latin1": "cp1252", "ascii": "ascii"}
 # MyISAM's keys have 1000 bytes, two columns of four bytes a character.
 _LENGTHS = {"myisam": 120}
@@ -85,7 +92,7 @@ class Mariadb:
     endless = "(SELECT MAX(a.seq + b.seq) FROM seq_1_to_1000000 AS a, seq_1_to_1000000 AS b) > 0"
 
     def collations(self, variant: str) -> tuple[str, ...]:
-        return ("", *_known_collations())
+        return ("", *_COLLATIONS)
 
     def create(self, folder: Path, table: Tab, variant: str = "plain") -> str:
         session = _session()
@@ -93,7 +100,7 @@ class Mariadb:
         _clear(session)
         for statement in _statements(table, variant):
             session.run(statement)
-        hidden = () if table.primary_key or variant not in ("primary key", "partitioned") else ("row id",)
+        hidden = () if table.primary_key or variant not in _ROW_IDS else ("row id",)
         names = _listed((*hidden, *(column.name for column in table.columns)))
         for number, row in enumerate(table.rows):
             # Neither dense nor in order, and for one of them below zero.
@@ -208,16 +215,17 @@ def _session() -> _Session:
 
 
 @cache
-def _known_collations() -> tuple[str, ...]:
-    # Servers before 10.10 have no uca1400.
-    known = {name for (name,) in _session().run("SELECT collation_name FROM information_schema.collations")}
-    full = {
-        name
-        for (name,) in _session().run(
-            "SELECT full_collation_name FROM information_schema.collation_character_set_applicability"
-        )
-    }
-    return tuple(name for name in _COLLATIONS if name in known | full)
+def _lacking() -> frozenset[str]:
+    """Return those of the collations that this server does not have: before 10.10 there is no uca1400."""
+    known = (
+        "SELECT collation_name FROM information_schema.collations"
+        " UNION SELECT full_collation_name FROM information_schema.collation_character_set_applicability"
+    )
+    try:
+        names = _session().run(known)
+    except pymysql.err.OperationalError:
+        names = _session().run("SELECT collation_name FROM information_schema.collations")
+    return frozenset(_COLLATIONS) - {name for (name,) in names}
 
 
 def _clear(session: _Session) -> None:
@@ -242,16 +250,12 @@ def _statements(table: Tab, variant: str) -> Iterator[str]:
     columns = [_definition(column, variant) for column in table.columns]
     held = _held(table, variant)
     options = " ENGINE=MyISAM" if variant == "myisam" else " ENGINE=InnoDB"
-    parted = False
     if table.primary_key:
         columns.append(f"PRIMARY KEY ({_listed(table.primary_key)})")
-    elif variant == "primary key":
-        columns.insert(0, "`row id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY")
-    elif variant == "partitioned":
-        columns.append("`row id` INT NOT NULL PRIMARY KEY")
-        # A unique index of a partitioned table has to hold the partition key.
-        parted = not table.unique
-    if parted:
+    elif variant in _ROW_IDS:
+        columns.insert(0, f"`row id` {_ROW_IDS[variant]} PRIMARY KEY")
+    # A unique index of a partitioned table has to hold the partition key.
+    if variant == "partitioned" and not (table.unique or table.primary_key):
         options += " PARTITION BY KEY (`row id`) PARTITIONS 3"
     for word, indexes in (("UNIQUE INDEX", table.unique), ("INDEX", table.indexes)):
         columns += [f"{word} {_quote(name)} ({_listed(parts)})" for name, parts in indexes]
@@ -268,8 +272,14 @@ def _held(table: Tab, variant: str) -> str:
 
 
 def _place(number: int, variant: str) -> int:
+    """Return the row's number, neither dense nor in order: as far apart as the type allows, or below zero too."""
     spread = (number * 7919 + 13) % 1009
-    return spread * 1_000_003 - 500_000_000 if variant == "partitioned" else 1 + spread * 18_000_000_000_000_000
+    return {
+        "primary key": 1 + spread * 9_000_000_000_000_000,
+        "partitioned": spread * 4_000_000 - 2_000_000_000,
+        "myisam": spread * 30 - 15_000,
+        "other database": (1 + spread) * 18_000_000_000_000_000,
+    }[variant]
 
 
 def _definition(column: Col, variant: str) -> str:
@@ -286,7 +296,8 @@ def _definition(column: Col, variant: str) -> str:
     collation = ""
     if column.collation and column.type == "text":
         charset = column.collation.partition("_")[0]
-        collation = f" CHARACTER SET {charset} COLLATE {column.collation}"
+        name = "utf8mb4_unicode_520_ci" if column.collation in _lacking() else column.collation
+        collation = f" CHARACTER SET {charset} COLLATE {name}"
     return f"{_quote(column.name)} {kind}{collation}{' NOT NULL' if column.not_null else ' NULL'}"
 
 
