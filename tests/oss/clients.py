@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import oss2
 
-from tests.oss.server import DEFAULT, FakeOss
+from tests.oss.server import DEFAULT
 from tests.oss.signatures import Credentials
+
+
+class Server(Protocol):
+    """What a client must know of a server, whichever process it runs in."""
+
+    region: str
+
+    @property
+    def endpoint(self) -> str:
+        """The address."""
+        ...
 
 
 @contextmanager
 def bucket_of(
-    server: FakeOss,
+    server: Server,
     version: int = 4,
     name: str = "pictures",
     credentials: Credentials = DEFAULT,

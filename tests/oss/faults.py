@@ -29,7 +29,8 @@ class Rule:
     """An action, and the requests that it is for: those that match everything given here.
 
     `nth` counts the matching requests from 1; the action is for that one and the `times - 1` after it (None: for all
-    after it). Of several rules the first one whose turn it is acts. `used` tells how often this one acted.
+    after it). Every rule counts for itself; where several have their turn, the first one goes on to the second, and so
+    on. `used` tells how often this one had its turn.
     """
 
     action: Action

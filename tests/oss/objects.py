@@ -67,6 +67,7 @@ class Bucket:
     def __init__(self, name: str) -> None:
         self.name = name
         self.created = int(time.time())
+        self.moved_to = ""  # the endpoint that is the right one for this bucket, where it is not this server
         self.lock = threading.RLock()
         self.keys: list[str] = []
         self.changes = 0

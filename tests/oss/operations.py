@@ -53,6 +53,8 @@ class Store:
         bucket = self.buckets.get(request.bucket)
         if bucket is None:
             raise errors.no_such_bucket(request.bucket)
+        if bucket.moved_to:
+            raise errors.wrong_endpoint(bucket.name, bucket.moved_to)
         operation = self._by_kind.get(request.kind)
         if operation is None:
             raise errors.method_not_allowed(request.method)

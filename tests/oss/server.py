@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -56,6 +56,7 @@ class FakeOss:
         self.region = region
         self.credentials = {known.key_id: known for known in credentials}
         self.versions = frozenset(versions)
+        self.clock_ahead = timedelta(0)
         self.log: list[Logged] = []
         self.counts: Counter[str] = Counter()
         self.crashes: list[BaseException] = []
@@ -189,15 +190,15 @@ class FakeOss:
         """Answer one request; says whether the connection goes on."""
         request_id = f"65{request.number:022X}"
         with self._lock:
-            rules = list(self._rules)
-        rule = next((rule for rule in rules if rule.takes(request)), None)
+            known = list(self._rules)
+        rules = [rule for rule in known if rule.takes(request)]
         try:
-            answer = self._work(request, rule, request_id)
+            answer = self._work(request, rules, request_id)
         except Dropped:
-            self._note(request, 0, rule)
+            self._note(request, 0, rules)
             reset(connection)
             return False
-        self._note(request, answer.status, rule)
+        self._note(request, answer.status, rules)
         try:
             write_answer(connection, request, answer, request_id, self._stopping.wait)
         except Dropped:
@@ -205,25 +206,25 @@ class FakeOss:
             return False
         return request.headers.get("connection", "").lower() != "close"
 
-    def _work(self, request: Request, rule: faults.Rule | None, request_id: str) -> Answer:
+    def _work(self, request: Request, rules: list[faults.Rule], request_id: str) -> Answer:
+        """Make the answer, through the rules whose turn it is; what they change is not what was signed."""
+
+        def proceed(asked: Request, rest: list[faults.Rule]) -> Answer:
+            try:
+                if rest:
+                    return rest[0].action(asked, lambda inner: proceed(inner, rest[1:]))
+                verify(request, self.credentials, self.region, datetime.now(UTC) + self.clock_ahead, self.versions)
+                return self.store.do(asked)
+            except errors.OssError as error:
+                return self._refusal(request, error, request_id)
+
         try:
-            if rule is not None:
-                return rule.action(request, lambda asked: self._proceed(asked, request_id))
-            return self._proceed(request, request_id)
-        except errors.OssError as error:
-            return self._refusal(request, error, request_id)
+            return proceed(request, rules)
         except Dropped:
             raise
         except Exception as error:
             self.crashes.append(error)
             return self._refusal(request, errors.internal_error(), request_id)
-
-    def _proceed(self, request: Request, request_id: str) -> Answer:
-        try:
-            verify(request, self.credentials, self.region, datetime.now(UTC), self.versions)
-            return self.store.do(request)
-        except errors.OssError as error:
-            return self._refusal(request, error, request_id)
 
     def _refusal(self, request: Request, error: errors.OssError, request_id: str) -> Answer:
         body = error.xml(request_id, request.headers.get("host", ""))
@@ -232,10 +233,8 @@ class FakeOss:
             return Answer(error.status, headers, body)
         return Answer(error.status, headers | {"x-oss-err": base64.b64encode(body).decode()}, length=len(body))
 
-    def _note(self, request: Request, status: int, rule: faults.Rule | None) -> None:
-        entry = Logged(
-            request.kind, request.method, request.bucket, request.key, request.query, status, rule is not None
-        )
+    def _note(self, request: Request, status: int, rules: list[faults.Rule]) -> None:
+        entry = Logged(request.kind, request.method, request.bucket, request.key, request.query, status, bool(rules))
         with self._lock:
             self.log.append(entry)
             self.counts[request.kind] += 1
