@@ -57,7 +57,7 @@ class _Session:
 
     def literal(self, value: Stored) -> str:
         assert not isinstance(value, RawText)
-        return str(self.connection.literal(value))
+        return str(self.connection.escape(value))
 
 
 class Mariadb:

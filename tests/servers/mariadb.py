@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -94,7 +95,12 @@ class MariadbServer:
         words += [f"--{name}={value}" if value else f"--{name}" for name, value in self._settings.items()]
         argv = [str(self._mariadbd), "--no-defaults", *words]
         self._process = start_program(argv, self._owner, self.folder, self.log, signal.SIGKILL)
-        wait_until_up(self._process, self.log, lambda: self.execute("SELECT 1"), pymysql.err.OperationalError)
+        wait_until_up(self._process, self.log, self._reach, OSError)
+
+    def _reach(self) -> None:
+        # Not through PyMySQL, which leaves the socket of a connection that fails open.
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(str(self.socket))
 
     def stop(self) -> None:
         """End the server in order; sessions are cut."""
