@@ -172,6 +172,24 @@ def late(seconds: float) -> Action:
     return act
 
 
+def hang_up() -> Action:
+    """Answer rightly and close the connection, though the answer says keep-alive: the next request on it fails."""
+
+    def act(request: Request, proceed: Proceed) -> Answer:
+        return replace(proceed(request), hang_up=True)
+
+    return act
+
+
+def short_pages(most: int) -> Action:
+    """Send at most so many objects a page, whatever was asked for: that is a server's right."""
+
+    def act(request: Request, proceed: Proceed) -> Answer:
+        return proceed(replace(request, query=request.query | {"max-keys": str(most)}))
+
+    return act
+
+
 def before(hook: Callable[[], object]) -> Action:
     """Call a hook before the request is worked on: an object appears or vanishes just before it is looked for."""
 

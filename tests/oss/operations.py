@@ -44,6 +44,7 @@ class Store:
             "list_uploads": multipart.list_uploads,
             "bucket_info": self._bucket_info,
             "location": self._location,
+            "stat": self._stat,
         }
 
     def do(self, request: Request) -> Answer:
@@ -147,6 +148,17 @@ class Store:
         }
         inner = "  <Bucket>\n" + "".join("  " + element(name, value) for name, value in facts.items()) + "  </Bucket>\n"
         return Answer(200, dict(_XML), document("BucketInfo", inner))
+
+    def _stat(self, bucket: Bucket, request: Request) -> Answer:
+        with bucket.lock:
+            facts = {
+                "Storage": sum(bucket.get(key).size for key in bucket.keys),
+                "ObjectCount": len(bucket.keys),
+                "MultipartUploadCount": len(bucket.uploads),
+                "MultipartPartCount": sum(len(upload.parts) for upload in bucket.uploads.values()),
+            }
+        inner = "".join(element(name, value) for name, value in facts.items())
+        return Answer(200, dict(_XML), document("BucketStat", inner))
 
     def _location(self, bucket: Bucket, request: Request) -> Answer:
         body = f'<?xml version="1.0" encoding="UTF-8"?>\n<LocationConstraint>oss-{self.region}</LocationConstraint>\n'

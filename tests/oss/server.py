@@ -204,7 +204,7 @@ class FakeOss:
         except Dropped:
             reset(connection)
             return False
-        return request.headers.get("connection", "").lower() != "close"
+        return not answer.hang_up and request.headers.get("connection", "").lower() != "close"
 
     def _work(self, request: Request, rules: list[faults.Rule], request_id: str) -> Answer:
         """Make the answer, through the rules whose turn it is; what they change is not what was signed."""

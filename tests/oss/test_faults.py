@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -147,6 +148,23 @@ def test_an_empty_page_may_swallow_its_objects(oss: FakeOss, client: oss2.Bucket
 def test_a_listing_may_end_early(oss: FakeOss, client: oss2.Bucket) -> None:
     oss.misbehave(faults.ended_early(), kind="list", nth=2)
     assert listed(client) == KEYS[:2000]
+
+
+def test_pages_may_be_shorter_than_asked_for(oss: FakeOss, client: oss2.Bucket) -> None:
+    oss.misbehave(faults.short_pages(300), kind="list", times=None)
+    assert listed(client) == KEYS
+    assert oss.counts["list"] == 9
+
+
+def test_a_connection_may_be_closed_behind_an_answer(oss: FakeOss) -> None:
+    oss.misbehave(faults.hang_up(), kind="head", nth=2)
+    host, _, port = oss.endpoint.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection, connection.makefile("rb") as stream:
+        for _ in range(2):
+            connection.sendall(b"HEAD /pictures/none HTTP/1.1\r\nHost: oss\r\n\r\n")
+            head = b"".join(iter(stream.readline, b"\r\n"))
+            assert b"Connection: keep-alive" in head
+        assert stream.read() == b""
 
 
 def test_a_page_may_not_say_how_to_go_on(oss: FakeOss, client: oss2.Bucket) -> None:

@@ -214,7 +214,11 @@ def test_names_that_oss_does_not_allow_are_refused(client: oss2.Bucket, key: str
         client.put_object(key, b"")
 
 
-def test_a_bucket_tells_about_itself(client: oss2.Bucket) -> None:
+def test_a_bucket_tells_about_itself(oss: FakeOss, client: oss2.Bucket) -> None:
+    oss.bucket.fill(["a", "bcd"])
+    oss.bucket.leave_upload("a", [1, 2])
+    stat = client.get_bucket_stat()
+    assert (stat.object_count, stat.storage_size_in_bytes, stat.multi_part_upload_count) == (2, 4, 1)
     assert client.get_bucket_info().location == "oss-cn-hangzhou"
     assert client.get_bucket_location().location == "oss-cn-hangzhou"
 

@@ -75,6 +75,7 @@ class Answer:
     cut: int | None = None  # bytes of the body after which the connection is reset
     pieces: int = 1  # the body goes out in so many pieces …
     pause: float = 0.0  # … with so many seconds before each
+    hang_up: bool = False  # the connection is closed behind it, though it says keep-alive
     bare: bool = False  # none of the headers by which OSS is known: a proxy's own answer
 
 
