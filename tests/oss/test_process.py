@@ -25,7 +25,7 @@ def explode(server: FakeOss) -> None:
     raise LookupError("here")
 
 
-def test_a_million_objects_need_no_files_and_the_process_can_be_asked() -> None:
+def test_it_lists_what_it_was_filled_with_and_can_be_asked() -> None:
     with OssProcess(numbered(5000)) as server:
         with bucket_of(server) as client:
             found = [each.key for each in oss2.ObjectIteratorV2(client, max_keys=1000)]

@@ -63,7 +63,8 @@ def test_an_object_comes_back_as_it_was_put(oss: FakeOss, client: oss2.Bucket) -
 def test_every_key_is_one_object_and_listed_as_it_is(client: oss2.Bucket, key: str) -> None:
     client.put_object(key, key.encode())
     assert client.get_object(key).read() == key.encode()
-    assert keys(client) == [key]
+    assert keys(client) == keys(client, prefix=key) == [key]
+    assert keys(client, start_after=key) == []
     client.copy_object(client.bucket_name, key, "copy")
     assert client.head_object("copy").content_length == len(key.encode())
     if "\x01" in key:  # oss2 sends it as it is, and no XML 1.0 can hold it
