@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, TypeVar, cast
@@ -188,6 +189,17 @@ class Session:
                     raise
                 self.renew()
 
+    def allow(self, started: float) -> None:
+        """Raise StatementStopped where one question in many statements takes longer than one statement may."""
+        if self._timeout and time.monotonic() - started > self._timeout:
+            raise self._stopped()
+
+    def _stopped(self) -> StatementStopped:
+        return StatementStopped(
+            f"a statement took longer than --timeout allows ({show_duration(self._timeout or 0)})",
+            "allow more, or add an index on the key",
+        )
+
     def rows(self, statement: str) -> list[Row]:
         """Return all rows of a statement, which are known to be few."""
         return self._run(statement)
@@ -252,10 +264,7 @@ class Session:
             self.connection.close()
             return gave_way
         if error.pgcode == "57014" and "statement timeout" in first_line(error):
-            return StatementStopped(
-                f"a statement took longer than --timeout allows ({show_duration(self._timeout or 0)})",
-                "allow more, or add an index on the key",
-            )
+            return self._stopped()
         explained = explain(error, about)
         if self.connection.closed or is_lost(error):
             self._dead = explained

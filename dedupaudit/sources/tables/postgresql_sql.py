@@ -173,11 +173,8 @@ class Writer:
 
 def token_of(table: Table, types: Mapping[str, ColumnType]) -> str | None:
     """Return SQL for a 64-bit token of a key, equal for equal keys; None where a type has no hash that SQL can call."""
-    key = table.key
-    if len(key) == 1 and types[key[0].name].family == "integer":
-        return f"{qualified(table, key[0].name)}::pg_catalog.int8"
     token: str | None = _SEED
-    for column in key:
+    for column in table.key:
         # Each hash is the seed of the next, so that no separator is needed and NULL in a part makes all NULL.
         token = hash_call(qualified(table, column.name), types[column.name], token) if token else None
     return token
