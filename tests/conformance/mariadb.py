@@ -102,10 +102,13 @@ class Mariadb:
             session.run(statement)
         hidden = () if table.primary_key or variant not in _ROW_IDS else ("row id",)
         names = _listed((*hidden, *(column.name for column in table.columns)))
-        for number, row in enumerate(table.rows):
+        rows = [
             # Neither dense nor in order, and for one of them below zero.
-            place = (_place(number, variant),) if hidden else ()
-            values = ", ".join(map(session.literal, (*place, *row)))
+            ", ".join(map(session.literal, (*((_place(number, variant),) if hidden else ()), *row)))
+            for number, row in enumerate(table.rows)
+        ]
+        for begin in range(0, len(rows), 1000):
+            values = "), (".join(rows[begin : begin + 1000])
             session.run(f"INSERT INTO {_held(table, variant)} ({names}) VALUES ({values})")
         return shared_mariadb().url(database=_DATABASE)
 
@@ -273,12 +276,12 @@ def _held(table: Tab, variant: str) -> str:
 
 def _place(number: int, variant: str) -> int:
     """Return the row's number, neither dense nor in order: as far apart as the type allows, or below zero too."""
-    spread = (number * 7919 + 13) % 1009
+    spread = (number * 7919 + 13) % 32_003
     return {
-        "primary key": 1 + spread * 9_000_000_000_000_000,
-        "partitioned": spread * 4_000_000 - 2_000_000_000,
-        "myisam": spread * 30 - 15_000,
-        "other database": (1 + spread) * 18_000_000_000_000_000,
+        "primary key": 1 + spread * 280_000_000_000_000,
+        "partitioned": spread * 130_000 - 2_000_000_000,
+        "myisam": spread * 2 - 32_768,
+        "other database": (1 + spread) * 570_000_000_000_000,
     }[variant]
 
 
