@@ -84,7 +84,8 @@ class MariadbServer:
         self.close()
 
     def _initialize(self) -> None:
-        words = ["--no-defaults", f"--datadir={self.data}", "--auth-root-authentication-method=normal"]
+        words = ["--no-defaults", f"--datadir={self.data}", f"--tmpdir={self.folder}"]
+        words += ["--auth-root-authentication-method=normal"]
         words += ["--skip-test-db", "--skip-name-resolve", "--innodb-flush-method=nosync"]
         words += ["--innodb-doublewrite=OFF", "--innodb-log-file-size=16M", "--innodb-flush-log-at-trx-commit=0"]
         run_program([program("mariadb-install-db"), *words], self._owner, self.folder)
