@@ -208,7 +208,8 @@ def wanted_keys(table: Table, types: Mapping[str, ColumnType], keys: Sequence[Ke
         plain = name if table.key[0].bytewise else by_bytes(name, kind)
         return f"{plain} = ANY ({lists[0]})"
     parts = ", ".join(by_bytes(name, kind) for name, kind in columns)
-    return f"({parts}) IN (SELECT * FROM pg_catalog.unnest({', '.join(lists)}))"  # noqa: S608 (quoted names and literals)
+    unnested = ", ".join(f"pg_catalog.unnest({values})" for values in lists)
+    return f"({parts}) IN (SELECT * FROM ROWS FROM ({unnested}))"  # noqa: S608 (quoted names and literals)
 
 
 def _text_token(key: Sequence[tuple[str, ColumnType]]) -> str:
