@@ -220,6 +220,9 @@ class PostgresqlSource:
     def same(self, column: Column, first: Value, second: Value) -> bool:
         if type(first) is type(second) and first == second:
             return True
+        if isinstance(first, float) and isinstance(second, float):
+            # Not a number is equal to itself in PostgreSQL, and to nothing in Python.
+            return first != first and second != second
         if not (column.json and isinstance(first, str) and isinstance(second, str)):
             return False
         value = canonical_json(first)

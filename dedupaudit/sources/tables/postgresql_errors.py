@@ -105,7 +105,7 @@ def too_old(version: int) -> str | None:
         return None
     shown = f"{version // 10_000}.{version % 10_000}"
     if version < 100_000:
-        shown = f"{version // 10_000}.{version // 100 % 100}"
+        shown = f"{version // 10_000}.{version // 100 % 100}.{version % 100}"
     return f"PostgreSQL {shown} is too old: dedupaudit supports PostgreSQL {OLDEST}+"
 
 
@@ -142,6 +142,15 @@ def explain(error: psycopg2.Error, about: str) -> SourceError:
         what = _SPEAKING[state]
         return SourceError(f"{about}: {what[0]}{_quoted(text)}", what[1])
     return SourceError(f"{about}: PostgreSQL says: {_shown(text)}", "run again with -v for the details")
+
+
+def standby_hung_up(error: psycopg2.Error, about: str) -> RecoveryConflict:
+    """Return what a connection that a standby ended without a word means, most likely."""
+    return RecoveryConflict(
+        f"{about}: the connection to the server is lost{_quoted(first_line(error))}: most likely the standby ended the"
+        " query to go on with its recovery",
+        "raise max_standby_streaming_delay there, or set hot_standby_feedback = on; its log says more",
+    )
 
 
 def is_lost(error: psycopg2.Error) -> bool:
