@@ -20,6 +20,7 @@ from dedupaudit.sources.tables.postgresql_errors import (
     explain_connecting,
     first_line,
     is_lost,
+    standby_hung_up,
     too_old,
 )
 from dedupaudit.sources.tables.postgresql_sql import literal
@@ -67,6 +68,7 @@ class Session:
         self._dead: SourceError | None = None
         self._monitor: extensions.connection | None = None
         self._cursors = 0
+        self.standby = False
         self.renewed = False
         """Whether a standby made the audit take a second snapshot."""
         self.watch = Watch(interrupt, self._cancel, self._waiting)
@@ -266,6 +268,9 @@ class Session:
         if error.pgcode == "57014" and "statement timeout" in first_line(error):
             return self._stopped()
         explained = explain(error, about)
+        if self.standby and error.pgcode is None and is_lost(error):
+            # In a subtransaction a standby ends the session at once, and psycopg2 keeps nothing of what it said.
+            explained = standby_hung_up(error, about)
         if self.connection.closed or is_lost(error):
             self._dead = explained
         return explained
