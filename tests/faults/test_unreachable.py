@@ -70,11 +70,11 @@ def test_a_port_that_never_answers_is_not_waited_for_without_end(run: Run, schem
     refused(done, "no answer")
 
 
-@pytest.mark.parametrize(("version", "said_as"), [("9.6.24", "9.6"), ("12.22", "12.22")])
-def test_an_old_postgresql_is_refused_with_that_sentence(run: Run, version: str, said_as: str) -> None:
+@pytest.mark.parametrize("version", ["9.6.24", "12.22"])
+def test_an_old_postgresql_is_refused_with_that_sentence(run: Run, version: str) -> None:
     with listening(pretenders.old_postgresql(version)) as port:
         done = scan(run, f"postgresql://u@127.0.0.1:{port}/app")
-    refused(done, f"PostgreSQL {said_as} is too old", "PostgreSQL 13+")
+    refused(done, f"PostgreSQL {version} is too old", "PostgreSQL 13+")
 
 
 @pytest.mark.parametrize("scheme", ["mysql", "mariadb"])
