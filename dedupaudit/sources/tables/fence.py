@@ -31,6 +31,8 @@ class Fence:
 SQLITE = Fence()
 # Brackets are subscripts and quote nothing, and # ? @ : are parts of operators; $ begins a parameter or a quotation.
 POSTGRESQL = Fence(quotes="'\"", comment=re.compile(r"--|/\*|\*/"), parameter=re.compile(r"[$]"))
+# Brackets quote nothing, and $ may be part of a name.
+MYSQL = Fence(quotes="'\"`", parameter=re.compile(r"[?:@]"))
 
 
 def fence_condition(condition: str, where: str, fence: Fence = SQLITE) -> None:
