@@ -67,7 +67,7 @@ class Mariadb:
     engines: tuple[Engine, ...] = ("pushdown", "snapshot")
     variants: tuple[str, ...] = ("plain", "primary key", "partitioned", "view", "myisam", "other database")
     types: tuple[Type, ...] = ("text", "integer", "real", "bytes", "json")
-    exact = "utf8mb4_bin"
+    exact = "utf8mb4_nopad_bin"
     abilities = frozenset({"NUL in text"})
     # Names of tables have no space at their end, and those of columns neither; all of them lie within the BMP.
     names: tuple[str, ...] = (
@@ -151,7 +151,7 @@ class Mariadb:
         tables = session.run(
             "SELECT table_schema, table_name, table_type, engine, create_time, update_time"
             " FROM information_schema.tables"
-            " WHERE table_schema NOT IN ('information_schema', 'performance_schema', 'sys') ORDER BY 1, 2"
+            " WHERE table_schema NOT IN ('information_schema', 'performance_schema', 'sys', 'mysql') ORDER BY 1, 2"
         )
         sums = [
             (
@@ -161,16 +161,18 @@ class Mariadb:
             for schema, name, *_ in tables
             if schema in (_DATABASE, _OTHER)
         ]
-        others = session.run("SELECT user, host FROM mysql.user ORDER BY 1, 2"), session.run("SHOW DATABASES")
+        others = [session.run(f"SELECT * FROM mysql.{name} ORDER BY 1, 2") for name in ("user", "db", "proc", "event")]
+        others.append(session.run("SHOW DATABASES"))
         return repr((tables, sums, others, sorted(path.name for path in folder.iterdir())))
 
     def execute(self, source: TableSource, statement: str) -> list[tuple[object, ...]]:
-        connection = cast(pymysql.Connection[Any], source._session._connection)  # type: ignore[attr-defined]
+        connection = cast("pymysql.Connection[Any]", source._session._connection)  # type: ignore[attr-defined]
         connection.rollback()
         try:
             with connection.cursor() as cursor:
                 cursor.execute(statement)
-                return list(cursor.fetchall())
+                # The audit reads what the server sends, as bytes.
+                return [tuple(int(value) for value in row) for row in cursor.fetchall()]
         except pymysql.MySQLError as error:
             if error.args[0] == _READ_ONLY:
                 raise Refused from error
@@ -265,7 +267,8 @@ def _statements(table: Tab, variant: str) -> Iterator[str]:
     yield f"CREATE TABLE {held} ({', '.join(columns)}){options}"
     if variant == "view":
         names = _listed(column.name for column in table.columns)
-        yield f"CREATE VIEW {_quote(_DATABASE, table.name)} AS SELECT {names} FROM {held}"
+        # Named twice: what a select list names begins with no control character.
+        yield f"CREATE VIEW {_quote(_DATABASE, table.name)} ({names}) AS SELECT {names} FROM {held}"
 
 
 def _held(table: Tab, variant: str) -> str:

@@ -114,7 +114,7 @@ def key_of(finding: Content) -> str:
 
 
 @pytest.mark.parametrize(("database", "column"), KEYS)
-@settings(max_examples=10)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_both_engines_find_what_a_unique_index_would_refuse(
     database: Database, column: Col, data: st.DataObject
@@ -125,7 +125,7 @@ def test_both_engines_find_what_a_unique_index_would_refuse(
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("database", "column"), KEYS)
-@settings(max_examples=150, derandomize=False, print_blob=True)
+@settings(max_examples=80, derandomize=False, print_blob=True)
 @given(data=st.data())
 def test_both_engines_find_it_in_many_tables(database: Database, column: Col, data: st.DataObject) -> None:
     check(database, column, data.draw(keys(database, column)))
