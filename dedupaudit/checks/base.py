@@ -73,8 +73,9 @@ class TableScan:
     def __post_init__(self) -> None:
         """Learn now what rows are found by: a finding may be written when its source is closed."""
         label = visible(self.table.label)
-        by = "pk" if self.table.catalog.primary_key else "rowid"
-        self._place = (label, by if self.source.locator(self.table) else "")
+        locator = self.source.locator(self.table)
+        by = "pk" if self.table.catalog.primary_key else "ctid" if "ctid" in locator else "rowid"
+        self._place = (label, by if locator else "")
 
     @property
     def distrust_indexes(self) -> bool:
@@ -161,8 +162,8 @@ class TableScan:
 
 def without_indexes(scan: TableScan) -> Skip | None:
     """Say that a view, or whatever else is no table, has no indexes to check."""
-    kind = scan.table.catalog.kind
-    return None if kind == "table" else Skip(f"a {kind} has no indexes")
+    catalog = scan.table.catalog
+    return None if catalog.kind == "table" or catalog.indexes else Skip(f"a {catalog.kind} has no indexes")
 
 
 def show_key(key: Key) -> str:
