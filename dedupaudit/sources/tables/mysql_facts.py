@@ -12,8 +12,8 @@ OLDEST_MYSQL = (8, 0)
 
 # What lets a role change something that an audit reads, or the server's files.
 _WRITING = frozenset({
-    "ALL PRIVILEGES", "ALL", "INSERT", "UPDATE", "DELETE", "DELETE HISTORY", "CREATE", "DROP", "ALTER", "INDEX", "TRIGGER",
-    "SUPER", "FILE", "CREATE ROUTINE", "ALTER ROUTINE", "CREATE VIEW", "EVENT",
+    "ALL PRIVILEGES", "ALL", "INSERT", "UPDATE", "DELETE", "DELETE HISTORY", "CREATE", "DROP", "ALTER", "INDEX",
+    "TRIGGER", "SUPER", "FILE", "CREATE ROUTINE", "ALTER ROUTINE", "CREATE VIEW", "EVENT",
 })  # fmt: skip
 _GRANT = re.compile(r"GRANT (?P<privileges>.+?) ON (?P<scope>\S+|[`\"'].+[`\"']) TO ", re.IGNORECASE)
 _COLUMNS = re.compile(r"\([^)]*\)")

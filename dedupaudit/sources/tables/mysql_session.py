@@ -224,6 +224,8 @@ class Session:
         with self._monitor_lock, self._monitoring().cursor() as cursor:
             cursor.execute(sql_text("scan/mysql/waiting.sql"))
             for number, user, statement in cursor.fetchall():
+                if int(number) == self._id:  # the audit itself waits for a lock
+                    continue
                 said = statement.decode("utf-8", "replace").casefold()
                 for table in self.watched:
                     if table.casefold() in said:
@@ -278,6 +280,10 @@ class _Connection(Driver):
     """Says before the password is sent whether TLS is there, whatever the version of PyMySQL."""
 
     tls = "no"
+    # PyMySQL sets these; the stubs do not know them.
+    server_capabilities: int
+    _read_timeout: float | None
+    _write_timeout: float | None
 
     def _request_authentication(self) -> None:
         offered = bool(self.server_capabilities & pymysql.constants.CLIENT.SSL)
@@ -286,7 +292,7 @@ class _Connection(Driver):
         if self.tls == "preferred" and not offered:
             self.ssl = False
             self.client_flag &= ~pymysql.constants.CLIENT.SSL
-        super()._request_authentication()
+        super()._request_authentication()  # type: ignore[misc]  # the stubs leave out what is private
 
 
 def _tls_context(login: Login) -> ssl.SSLContext:
