@@ -69,9 +69,14 @@ class Mariadb:
     types: tuple[Type, ...] = ("text", "integer", "real", "bytes", "json")
     exact = "utf8mb4_nopad_bin"
     abilities = frozenset({"NUL in text"})
-    # Names of tables have no space at their end, and those of columns neither; all of them lie within the BMP.
+    # Names of tables have no space at their end, and those of columns neither; all of them lie within the BMP. A view
+    # drops control characters before the name of a column.
     names: tuple[str, ...] = (
-        *(name for name in NAMES if len(name) < 50 and name == name.rstrip(" ") and max(name) < "\U00010000"),
+        *(
+            name if name[0].isprintable() else f"x{name}"
+            for name in NAMES
+            if len(name) < 50 and name == name.rstrip(" ") and max(name) < "\U00010000"
+        ),
         "x" * 50,
     )
     no_conditions: tuple[str, ...] = (

@@ -159,15 +159,14 @@ class Postgresql:
 
     def execute(self, source: TableSource, statement: str) -> list[tuple[object, ...]]:
         connection = cast(psycopg2.extensions.connection, source._session.connection)  # type: ignore[attr-defined]
-        connection.rollback()
-        try:
-            with connection.cursor() as cursor:
+        with connection.cursor() as cursor:
+            # The connection is in autocommit, and the audit's transaction a statement like any other.
+            cursor.execute("ROLLBACK")
+            try:
                 cursor.execute(statement)
                 return cursor.fetchall() if cursor.description else []
-        except psycopg2.errors.ReadOnlySqlTransaction as error:
-            raise Refused from error
-        finally:
-            connection.rollback()
+            except psycopg2.errors.ReadOnlySqlTransaction as error:
+                raise Refused from error
 
     def writes(self, folder: Path) -> tuple[str, ...]:
         return (
