@@ -179,6 +179,9 @@ class Session:
         explained = mysql_errors.explain(error, self.place, self.reading)
         if mysql_errors.is_lost(error):
             self._gone = explained
+            # Only the connection may be gone: the server would not notice, and go on with the statement for hours.
+            with suppress(*_FAILURES, SourceError):
+                self._kill("CONNECTION")
         raise explained from error
 
     def _drop(self) -> None:
