@@ -29,7 +29,7 @@ def test_a_signal_ends_the_statement_on_the_server_and_reports_what_was_seen(
     (tmp_path / "dedupaudit.toml").write_text(configuration(url(target), tables))
     arguments = ["scan", "-f", "json", "--engine", engine]
     with started(arguments, {**env, "TMPDIR": str(spill)}, tmp_path, preexec_fn=default_signals) as process:
-        running(target, target.burning)
+        running(target, target.burning, process)
         process.send_signal(number)
         done = completed(process)
     gone(target)
@@ -70,7 +70,7 @@ def test_a_signal_while_a_lock_is_waited_for(env: dict[str, str], tmp_path: Path
             cursor.execute("LOCK TABLES activities WRITE")
         arguments = ["scan", "activities", "-f", "json", "--db", url(target)]
         with started(arguments, env, tmp_path, preexec_fn=default_signals) as process:
-            running(target, "activities")
+            running(target, "activities", process)
             process.send_signal(signal.SIGINT)
             done = completed(process)
     gone(target)
@@ -81,7 +81,7 @@ def test_a_signal_while_a_lock_is_waited_for(env: dict[str, str], tmp_path: Path
 def test_a_second_signal_changes_nothing(env: dict[str, str], tmp_path: Path, target: AnyTarget) -> None:
     (tmp_path / "dedupaudit.toml").write_text(configuration(url(target), {"activities": target.endless}))
     with started(["scan", "-f", "json"], env, tmp_path, preexec_fn=default_signals) as process:
-        running(target, target.burning)
+        running(target, target.burning, process)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
         done = completed(process)
@@ -94,7 +94,7 @@ def test_a_killed_audit_leaves_no_statement_for_long(env: dict[str, str], tmp_pa
     """Nobody is left to cancel it: PostgreSQL 14+ itself notices that the client is gone. MariaDB cannot."""
     (tmp_path / "dedupaudit.toml").write_text(configuration(url(postgres), {"activities": postgres.endless}))
     with started(["scan", "-f", "json"], env, tmp_path) as process:
-        running(postgres, postgres.burning)
+        running(postgres, postgres.burning, process)
         process.kill()
         completed(process)
     gone(postgres)

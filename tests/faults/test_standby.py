@@ -70,7 +70,7 @@ def test_a_query_that_recovery_always_cancels_is_incomplete_and_explained(
     text = configuration(url(replica), {"activities": replica.endless})
     (tmp_path / "dedupaudit.toml").write_text(text)
     with started(["scan", "-f", "json", "--check", "duplicate_ids"], env, tmp_path) as process:
-        running(replica, replica.burning)
+        running(replica, replica.burning, process)
         while process.poll() is None:
             primary.execute("INSERT INTO activities (id) VALUES ('passing')")
             primary.execute("DELETE FROM activities WHERE id = 'passing'")
@@ -93,7 +93,7 @@ def test_a_query_that_recovery_cancels_once_is_tried_again(
     (tmp_path / "dedupaudit.toml").write_text(text)
     arguments = ["scan", "-f", "json", "--check", "duplicate_ids", "--timeout", "8s"]
     with started(arguments, env, tmp_path) as process:
-        running(replica, replica.burning)
+        running(replica, replica.burning, process)
         primary.execute("DELETE FROM activities WHERE id = 'activities_2'")
         primary.execute("VACUUM activities")
         done = completed(process)

@@ -79,6 +79,6 @@ def test_two_kinds_of_servers_and_a_file_in_one_report(
     found = [one for one in report["findings"] if one["check"] == "duplicate_ids" and one["source"] in ("pg", "my")]
     assert [one["key"] for one in found] == [{"id": "activities_1"}] * 2
     assert {(one["first_at"], one["last_at"], one["class"]) for one in found} == {
-        ("2025-12-24T08:00:14Z", "2025-12-24T08:02:14Z", "identical")
+        ("2025-12-24T08:00:14.000Z", "2025-12-24T08:02:14.000Z", "identical")
     }
     assert len({one["fingerprint"] for one in report["findings"]}) == len(report["findings"])
