@@ -85,7 +85,7 @@ class PostgresqlSource:
             try:
                 # The server takes the text as one statement or not at all, plans it, and runs nothing of it.
                 self._session.execute(f"SELECT pg_catalog.query_to_xmlschema({literal(statement)}, false, false, '')")
-            except psycopg2.DataError as error:
+            except (psycopg2.DataError, psycopg2.NotSupportedError) as error:
                 raise self._refused(where, error) from None
             except psycopg2.ProgrammingError as error:
                 if error.pgcode == "42501":

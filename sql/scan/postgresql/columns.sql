@@ -61,7 +61,8 @@ LEFT JOIN LATERAL (
     JOIN pg_catalog.pg_proc AS function ON function.oid = support.amproc
     JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = function.pronamespace
     WHERE class.opcdefault AND class.opcintype = typed.indexed
-      AND function.proargtypes[0] <> 'pg_catalog.internal'::pg_catalog.regtype
+      -- SQL can call no function of internals, nor the one of integers that dates borrow.
+      AND function.proargtypes[0] = class.opcintype
     LIMIT 1
 ) AS hashed ON TRUE
 LEFT JOIN LATERAL (
