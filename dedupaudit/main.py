@@ -124,8 +124,10 @@ def _watch_signals(interrupt: Interrupt) -> None:
     """Turn the signals that end a program into Cancelled, so that a report can still say what was seen."""
 
     def cancel(signum: int, _frame: FrameType | None) -> None:
-        interrupt.signum = signum
-        raise Cancelled(signum)
+        # Only the first: a second one would end the clean-up that the first began, and leave a statement on a server.
+        if interrupt.signum is None:
+            interrupt.signum = signum
+            raise Cancelled(signum)
 
     signal.set_wakeup_fd(interrupt.wakeup_fd(), warn_on_full_buffer=False)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

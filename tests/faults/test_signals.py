@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -78,15 +79,17 @@ def test_a_signal_while_a_lock_is_waited_for(env: dict[str, str], tmp_path: Path
     assert b"Traceback" not in done.err
 
 
-def test_a_second_signal_changes_nothing(env: dict[str, str], tmp_path: Path, target: AnyTarget) -> None:
+def test_an_impatient_user_leaves_no_statement_either(env: dict[str, str], tmp_path: Path, target: AnyTarget) -> None:
     (tmp_path / "dedupaudit.toml").write_text(configuration(url(target), {"activities": target.endless}))
     with started(["scan", "-f", "json"], env, tmp_path, preexec_fn=default_signals) as process:
         running(target, target.burning, process)
-        process.send_signal(signal.SIGINT)
-        process.send_signal(signal.SIGINT)
+        for _ in range(5):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.02)
         done = completed(process)
     gone(target)
-    assert done.code == 130, done.err
+    # A signal while Python itself ends kills the process, which is 130 to a shell too.
+    assert done.code in (130, -signal.SIGINT), done.err
     assert b"Traceback" not in done.err
 
 

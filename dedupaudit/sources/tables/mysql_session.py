@@ -7,7 +7,7 @@ import ssl
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 import pymysql
@@ -164,9 +164,15 @@ class Session:
     def _end(self) -> None:
         """End the session on the server, whatever it does: no statement is left, nor begins after this."""
         self._gone = SourceError(f"{self.place}: the run was interrupted")
+        # In a thread: a second signal ends what the main thread does, and would leave the statement there.
+        ending = Thread(target=self._kill_session, name="end")
+        ending.start()
+        ending.join()
+        self._drop()
+
+    def _kill_session(self) -> None:
         with suppress(*_FAILURES, SourceError):
             self._kill("CONNECTION")
-        self._drop()
 
     def _complain(self, error: BaseException) -> None:
         try:
@@ -180,8 +186,7 @@ class Session:
         if mysql_errors.is_lost(error):
             self._gone = explained
             # Only the connection may be gone: the server would not notice, and go on with the statement for hours.
-            with suppress(*_FAILURES, SourceError):
-                self._kill("CONNECTION")
+            self._kill_session()
         raise explained from error
 
     def _drop(self) -> None:
