@@ -190,7 +190,11 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_texts("texts")), WithJsonSch
 Switchable = Annotated[str | Literal[False] | None, PlainValidator(_switchable), WithJsonSchema(_OFF)]
 RealTable = Annotated[tuple[str, ...] | None, PlainValidator(_real_table), WithJsonSchema(_ONE_OR_MORE)]
 Zone = Annotated[str, PlainValidator(_zone), _schema("string", "an IANA name: Asia/Shanghai")]
-Url = Annotated[DatabaseUrl, PlainValidator(_database_url), _schema("string", "a database: postgresql://user@host/name, sqlite:///app.db")]
+Url = Annotated[
+    DatabaseUrl,
+    PlainValidator(_database_url),
+    _schema("string", "a database: postgresql://user@host/name, sqlite:///app.db"),
+]
 ObjectsUrl = Annotated[str, PlainValidator(_objects_url), _schema("string", "oss://bucket/prefix/ or file:///folder")]
 DatabaseName = Annotated[str, AfterValidator(_database_name)]
 Pattern = Annotated[str, AfterValidator(_pattern_with_id)]
