@@ -120,10 +120,9 @@ class OssConnection:
             except MalformedPage as error:
                 if last:
                     raise self._malformed(error, attempt) from None
-            except requests.exceptions.SSLError as error:
-                raise lost(error, attempt, self.place) from None
             except _FAILURES as error:
-                if last:
+                # A server that never answered has no TLS, or a certificate that asking again makes no better.
+                if last or (isinstance(error, requests.exceptions.SSLError) and not self._answered):
                     raise lost(error, attempt, self.place) from None
             self._sleep(max(wish, self._backoff(attempt)))
 

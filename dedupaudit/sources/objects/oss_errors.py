@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from dedupaudit.display import visible
 from dedupaudit.errors import SourceError
-from dedupaudit.sources.objects.oss_page import MalformedPage, child_texts, xml_root
+from dedupaudit.sources.objects.oss_page import MalformedPage, child_texts, moment, xml_root
 from dedupaudit.times import now_micros, to_micros
 
 Action = Literal["list", "head", "get", "uploads"]
@@ -157,7 +157,9 @@ def _denied(told: Mapping[str, str], action: Action, place: Place) -> tuple[str,
 
 def _skewed(answer: Answer, place: Place) -> tuple[str, str]:
     try:
-        off = (now_micros() - to_micros(parsedate_to_datetime(answer.headers["date"]))) // 1_000_000
+        told = details(answer).get("ServerTime")
+        server = moment(told) if told else to_micros(parsedate_to_datetime(answer.headers["date"]))
+        off = (now_micros() - server) // 1_000_000
         how = f"is {abs(off):,} s {'ahead of' if off > 0 else 'behind'} the server's"
     except (KeyError, ValueError, TypeError):
         how = "differs from the server's by more than 15 minutes"
@@ -178,7 +180,7 @@ def _not_oss(answer: Answer, place: Place) -> tuple[str, str]:
 
 _CONNECTIONS = (
     (
-        "(?i)wrong.version.number|record.layer.failure|HTTP_REQUEST|packet length",
+        "(?i)wrong.version.number|record.layer.failure|HTTP_REQUEST|packet length|violation of protocol",
         "{place.endpoint} does not speak TLS",
         "write --oss-endpoint http://… if it is plain HTTP on purpose",
     ),

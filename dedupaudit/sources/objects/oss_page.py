@@ -46,7 +46,7 @@ _LAST = b"</Contents>"
 _FIELD = rb"<([A-Za-z]+)>([!-%'-;=-~]*+)</\1>\s*+|<[A-Za-z]+/>\s*+"
 _HEAD = re.compile(rb"(?:<\?xml [ -;=-~]*\?>)?\s*+<ListBucketResult(?: xmlns=\"[^\"<&]*\")?>\s*+(?:" + _FIELD + rb")*+")
 _TAIL = re.compile(rb"\s*+(?:" + _FIELD + rb")*+</ListBucketResult>\s*+")
-_FIELDS = re.compile(rb"<([A-Za-z]+)>([^<]*)</\1>")
+_FIELDS = re.compile(rb"<([A-Za-z]+)(?:/>|>([^<]*)</\1>)")
 _NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 # No UTF-8 has this byte, so that it separates keys whose escapes are not undone yet.

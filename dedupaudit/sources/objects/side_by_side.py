@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, Full, Queue
@@ -58,8 +59,9 @@ class _Crew(Generic[T]):
         with suppress(Empty):
             while True:
                 self._out.get_nowait()
+        until = time.monotonic() + _FAREWELL
         for thread in self._threads:
-            thread.join(timeout=_FAREWELL)
+            thread.join(timeout=max(0.0, until - time.monotonic()))
 
     def _work(self) -> None:
         try:
