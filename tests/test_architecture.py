@@ -13,11 +13,13 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dedupaudit"
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 
-# Each database's driver, and the only modules that may know it. A new database adds its line.
+# The driver of each database and store, and the only modules that may know it. A new database adds its line.
 DRIVERS = {
     "sqlite3": ("sources/tables/sqlite*.py", "demo/*.py"),
     "psycopg2": ("sources/tables/postgresql*.py",),
     "pymysql": ("sources/tables/mysql*.py",),
+    "oss2": ("sources/objects/oss*.py",),
+    "requests": ("sources/objects/oss*.py",),
 }
 # Each database's own modules, by the stem that they share.
 DIALECTS = ("sqlite", "postgresql", "mysql")

@@ -7,6 +7,7 @@ The manifest and every data file are checked against their MD5 before a line is 
 from __future__ import annotations
 
 import csv
+import errno
 import gzip
 import hashlib
 import json
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from dedupaudit.sources.objects.oss_connection import OssConnection
 
 _PAGE = 1000
+_ATTEMPTS = 4
 _LARGEST_MANIFEST = 64_000_000
 _NEEDED = ("Key", "Size", "LastModifiedDate")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d)[:-](\d\d)(?:[:-](\d\d))?(\.\d{1,6})?Z?", re.ASCII)
@@ -168,16 +170,23 @@ def open_remote(connection: OssConnection, key: str, shown: str) -> Inventory:
 
     def fetch(file: DataFile, folder: Path) -> Path:
         target = folder / f"{hashlib.sha256(file.key.encode()).hexdigest()}.csv.gz"
-        try:
-            with target.open("wb") as data:
-                connection.stream(file.key, data.write)
-        except OssRefusal as refused:
-            raise _missing(file, shown) if refused.code == "NoSuchKey" else refused from None
-        except OSError as error:
-            raise SourceError(
-                f"cannot fetch {visible(file.key)} of the inventory {shown}: {error.strerror or type(error).__name__}",
-                "run again; if a disk is full, set TMPDIR to a folder with room",
-            ) from None
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with target.open("wb") as data:
+                    connection.stream(file.key, data.write)
+                break
+            except OssRefusal as refused:
+                if refused.code == "NoSuchKey":
+                    raise _missing(file, shown) from None
+                if refused.status < 500 or attempt == _ATTEMPTS:
+                    raise
+            except OSError as error:  # the disk's, or the connection's
+                if attempt == _ATTEMPTS or error.errno == errno.ENOSPC:
+                    reason = error.strerror or "the connection broke"
+                    raise SourceError(
+                        f"cannot fetch {visible(file.key)} of the inventory {shown}: {reason}",
+                        "run again; if a disk is full, set TMPDIR to a folder with room",
+                    ) from None
         return target
 
     inventory = Inventory(shown, _parse(raw, shown), fetch)

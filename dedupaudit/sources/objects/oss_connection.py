@@ -162,7 +162,11 @@ class OssConnection:
         return body
 
     def stream(self, key: str, take: Callable[[bytes], object]) -> None:
-        """Read one whole object, piece by piece; raises SourceError. Not begun again: `take` has had its pieces."""
+        """Read one whole object, piece by piece; raises SourceError where OSS refuses, OSError where it breaks off.
+
+        It is not begun again here: `take` has had its pieces.
+        """
+        self._check()
         with self._session.send(
             self._prepared_get(key),
             stream=True,

@@ -17,6 +17,7 @@ import pytest
 from dedupaudit.errors import SourceError
 from dedupaudit.sources.objects import inventory
 from dedupaudit.sources.objects.protocol import ObjectFact
+from tests.oss import errors, faults
 from tests.oss.server import FakeOss
 from tests.sources.objects.asking import HOSTILE, source_of
 
@@ -164,6 +165,19 @@ def test_an_inventory_in_a_bucket_costs_no_listing(oss: FakeOss) -> None:
             folder = opened.paths()[0].parent
         assert not folder.exists()
         assert (source.requests.list, source.requests.other) == (0, 4)
+
+
+@pytest.mark.parametrize("fault", [faults.reset(), faults.reset_in_body(), faults.fail(errors.unavailable)])
+def test_a_data_file_that_breaks_off_is_fetched_again(oss: FakeOss, fault: faults.Action) -> None:
+    for key, raw in USUAL.items():
+        oss.bucket.put(key, raw)
+    rule = oss.misbehave(faults.Rule(fault, method="GET", key=f"{DATA}/1.csv.gz"))
+    with (
+        source_of(oss) as source,
+        inventory.open_remote(source.connection, f"{FOLDER}/manifest.json", "oss://pictures/x") as opened,
+    ):
+        assert [fact.key for page in opened.pages() for fact in page] == ["a", "b"]
+    assert rule.used == 1
 
 
 def test_a_data_file_missing_in_the_bucket_is_said(oss: FakeOss) -> None:
