@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,6 +51,7 @@ class Keys(Protocol):
 
 def choose(wanted: str) -> Keys:
     """Return the keys that `auto`, `environment`, `file:PATH` or `ecs:ROLE` mean; raises UsageError, SourceError."""
+    silence()
     kind, _, rest = wanted.partition(":")
     if kind == "auto":
         kind, rest = _automatic()
@@ -62,6 +64,11 @@ def choose(wanted: str) -> Keys:
     raise UsageError(
         f"no such source of OSS credentials: {visible(wanted)}", "auto, environment, file:PATH or ecs:ROLE"
     )
+
+
+def silence() -> None:
+    """Keep oss2 from logging what it signs and what the metadata service answers: session tokens are in both."""
+    logging.getLogger("oss2").setLevel(logging.CRITICAL)
 
 
 def _automatic() -> tuple[str, str]:
@@ -182,6 +189,7 @@ class RoleKeys:
 
         from oss2.credentials import EcsRamRoleCredentialsProvider
 
+        silence()
         self._address = metadata + quote(role, safe="")
         self._provider = EcsRamRoleCredentialsProvider(self._address)
         self._lock = Lock()
