@@ -56,7 +56,9 @@ def test_whatever_the_fast_parser_takes_the_strict_one_reads_alike(keys: list[st
     start = data.draw(st.integers(0, len(body)))
     end = data.draw(st.integers(start, min(len(body), start + 40)))
     patch = data.draw(
-        st.sampled_from([b"", b"<", b"&", b"%", b"%zz", b"<x/>", b"<!--", b"</Contents>", b"\xff", b"\0", b"7"])
+        st.sampled_from(
+            [b"", b"<", b"&", b"%", b"%zz", b"<x/>", b"<!--", b"</Contents>", b"\xff", b"\0", b"\f", b"]]>", b"7"]
+        )
     )
     changed = body[:start] + patch + body[end:]
     try:
