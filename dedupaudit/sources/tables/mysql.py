@@ -176,8 +176,18 @@ class MysqlSource:
                 )
                 return
             # Without it the groups go into a temporary table, at five times the time.
-            parts["hint"] = "" if self._index(table) else "SQL_BIG_RESULT"
-            yield from reader.groups(self._session.stream(_filled("duplicate_rows", parts)))
+            index, token = self._index(table), writer.token()
+            parts["hint"] = "" if index else "SQL_BIG_RESULT"
+            hashed = not index and token is not None and self._misses_padding(table)
+            query = _filled("duplicate_rows_hashed" if hashed else "duplicate_rows", {**parts, "token": token or ""})
+            # Without a hash join MariaDB compares each row with each repeated key: slow, and right.
+            self._session.set(join_cache_level="2" if self._misses_padding(table) and not hashed else "8")
+            yield from reader.groups(self._session.stream(query))
+
+    def _misses_padding(self, table: Table) -> bool:
+        """Say whether MariaDB's hash join takes 'a' and 'a ' for two keys, as it does in a padding _bin collation."""
+        facts = (self._catalogs.collations.get(column.collation) for column in table.key)
+        return any(fact is not None and fact.pads and fact.name.endswith("_bin") for fact in facts)
 
     def _make_room(self, table: Table) -> None:
         """Have sorts compare whole keys: beyond max_sort_length different ones would be merged."""
@@ -189,13 +199,9 @@ class MysqlSource:
                 if length > LONGEST_KEY:
                     length = self._longest(table, column)
                 longest = max(longest, min(length * (32 if kind.text else 1) + 8, 8_388_608))
-        facts = (self._catalogs.collations.get(column.collation) for column in table.key)
-        # MariaDB's hash join takes 'a' and 'a ' of a padding _bin collation for two keys: compare each with each there.
-        binary = any(fact is not None and fact.pads and fact.name.endswith("_bin") for fact in facts)
         self._session.set(
             max_sort_length=str(longest),
             sort_buffer_size=str(max(8_388_608, min(longest * 20, 1 << 28))),
-            join_cache_level="2" if binary else "8",
         )
 
     def _longest(self, table: Table, column: Column) -> int:
