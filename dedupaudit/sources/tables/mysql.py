@@ -96,7 +96,7 @@ class MysqlSource:
         asked, server = self._reading.engine, self._session.facts.product
         cannot = self._cannot_stream(table)
         index = self._index(table)
-        if asked == "pushdown" or (asked == "auto" and index and not cannot):
+        if asked == "pushdown" or (asked == "auto" and index):
             along = f"along index {visible(index)}" if index else "one sort of the keys (no index on them)"
             return "pushdown", f"GROUP BY in {server}, {along}"
         if cannot:

@@ -141,10 +141,6 @@ class Session:
                 self._abandon(cursor)
             self._streaming = False
 
-    def warnings(self) -> list[int]:
-        """Return the numbers of the last statement's warnings."""
-        return [int(row[1] or 0) for row in self.texts("SHOW WARNINGS")]
-
     @contextmanager
     def _statement(self) -> Iterator[None]:
         if self._gone is not None:
@@ -180,6 +176,7 @@ class Session:
         except SourceError as gave_way:
             # The locks that others wait for end with the transaction.
             self._gone = gave_way
+            self._kill_session()
             self._drop()
             raise
         explained = mysql_errors.explain(error, self.place, self.reading)
@@ -192,6 +189,9 @@ class Session:
     def _drop(self) -> None:
         sock = getattr(self._connection, "_sock", None)
         if sock is not None:
+            # PyMySQL reads through a file of its own, which keeps a socket that is only closed.
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
             sock.close()
 
     def _abandon(self, cursor: SSCursor) -> None:
