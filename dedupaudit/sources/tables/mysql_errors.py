@@ -84,7 +84,7 @@ def explain(error: BaseException, place: str, what: str = "") -> SourceError:
             "allow more, or add an index on the key",
         )
     if code in INTERRUPTED:
-        return SourceError(f"{said}: somebody ended the audit's statement on the server (KILL)", "scan again")
+        return SourceError(f"{said}: the audit's statement was cancelled on the server (KILL)", "scan again")
     if code in _STATEMENTS:
         message, hint = _STATEMENTS[code]
         return SourceError(f"{said}: {message}", hint)
