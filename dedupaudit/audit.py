@@ -296,7 +296,7 @@ class _Building:
         verdict: Verdict
         if not isinstance(found, Sighting):
             verdict = found.verdict
-            found = Sighting(found.count, (found.source, found.target, found.fingerprint), partial(_itself, found))
+            found = Sighting(found.count, (found.fingerprint,), partial(_itself, found))
         else:
             verdict = "confirmed"
         self.by_check[check.name] += 1
@@ -304,7 +304,8 @@ class _Building:
         self.verdicts[verdict] += 1
         if verdict == "confirmed":
             self.confirmed[check.severity] += 1
-        self.worst.add(check.name, verdict, found.rows, found.order, found.write)
+        # Of equals those of an earlier table go first, then what the finding itself says: never who found it first.
+        self.worst.add(check.name, verdict, found.rows, (len(self.tables), *found.order), found.write)
         if self.sink:
             self.sink(found.write())
 

@@ -42,7 +42,7 @@ def _findings(scan: TableScan) -> Iterator[Sighting]:
     totals = Totals()
     rows = scan.source.duplicate_rows(scan.table)
     for group in read_groups(rows, scan.table, scan.source.same, totals, EVIDENCE_LIMIT):
-        yield Sighting(group.rows, (scan.table.label, *group.rank), partial(_finding, scan, group))
+        yield Sighting(group.rows, group.rank, partial(_finding, scan, group))
     # Now that the kinds with surplus rows are known, one pass counts the rows and those of each such kind.
     worst = sorted(totals.groups, key=lambda kind: (-totals.groups[kind], str(kind)))
     survey = scan.survey(worst)

@@ -91,9 +91,8 @@ class Session:
         self.facts = ServerFacts(version, comment, known, int(packet), database, lower != "0")
         self.run("SET NAMES utf8mb4")
         self.set(**_SETTINGS, **_timeouts(timeout))
-        for statement in sql_text("scan/mysql/begin.sql").split(";"):
-            if statement.strip():
-                self.run(statement.strip())
+        self.run(sql_text("scan/mysql/session.sql"))
+        self.run(sql_text("scan/mysql/begin.sql"))
         with suppress(SourceError):
             grants = tuple(str(row[0]) for row in self.texts("SHOW GRANTS"))
             self.facts = ServerFacts(version, comment, known, int(packet), database, lower != "0", grants)
