@@ -270,7 +270,7 @@ def _held(table: Tab, variant: str) -> str:
 def _definition(column: Col, variant: str) -> str:
     kind = _TYPES[column.type]
     if variant == "primary key":
-        kind = {"text": "varchar(300)", "json": "json"}.get(column.type, kind)
+        kind = {"text": "varchar(1000)", "json": "json"}.get(column.type, kind)
     collation = f" COLLATE {_quote(column.collation)}" if column.collation and column.type == "text" else ""
     return f"{_quote(column.name)} {kind}{collation}{' NOT NULL' if column.not_null else ''}"
 

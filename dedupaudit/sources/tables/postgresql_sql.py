@@ -73,14 +73,13 @@ class Writer:
     python_encoding: str = "utf-8"
     salt: str = field(default_factory=lambda: os.urandom(16).hex())
 
-    @property
-    def spaces(self) -> str:
-        """SQL for all white space that the database's text can hold."""
+    def blank(self, text: str) -> str:
+        """Return the condition that a text is empty or only white space, of what the database's text can hold."""
         if self.encoding == "SQL_ASCII":
-            return literal(_ASCII_SPACES)
-        return literal(
-            "".join(one for one in WHITE_SPACE if one.encode(self.python_encoding, "ignore").decode("latin-1"))
-        )
+            # To such a server each byte is a character: white space beyond ASCII is a sequence of them.
+            return f'{text} COLLATE pg_catalog."C" ~ {literal("^(?:" + "|".join(WHITE_SPACE) + ")*$")}'
+        spaces = "".join(one for one in WHITE_SPACE if one.encode(self.python_encoding, "ignore").decode("latin-1"))
+        return f"pg_catalog.btrim({text}, {literal(spaces)}) = ''"
 
     def fragments(self, table: Table, types: Mapping[str, ColumnType], locator: Sequence[str]) -> dict[str, str]:
         """Return the text of every placeholder that does not depend on one query. `locator` is SQL."""
@@ -129,7 +128,7 @@ class Writer:
             return "FALSE"
         # Nearly every key begins with a printable ASCII character, and two comparisons see that.
         text = f'{name}::pg_catalog.text COLLATE pg_catalog."C"'
-        return f"(({text} < '!' OR {text} > '~') AND pg_catalog.btrim({name}::pg_catalog.text, {self.spaces}) = '')"
+        return f"(({text} < '!' OR {text} > '~') AND {self.blank(f'{name}::pg_catalog.text')})"
 
     def _is_odd(self, name: str, kind: ColumnType) -> str:
         if kind.family != "text":
@@ -160,7 +159,8 @@ class Writer:
         return f"CASE WHEN pg_catalog.octet_length({text}) > {limit} THEN {long} ELSE {text} END"
 
     def _blank_or_null(self, table: Table, column: Column) -> str:
-        return f"coalesce(pg_catalog.btrim({qualified(table, column.name)}::pg_catalog.text, {self.spaces}), '') = ''"
+        text = f"{qualified(table, column.name)}::pg_catalog.text"
+        return f"({text} IS NULL OR {self.blank(text)})"
 
     def _object_is_missing(self, table: Table) -> str:
         columns = [table.upload.object_key, table.upload.object_url] if table.upload else []
