@@ -65,13 +65,15 @@ class Watch:
     def close(self) -> None:
         """End the thread; harmless when it never began."""
         self._closed.set()
+        # Wakes the thread, which would end its wait for a statement 200 ms later by itself.
+        self._busy.set()
         if self._thread is not None:
             self._thread.join(timeout=2 * self._every)
 
     def _run(self) -> None:
         looked = time.monotonic()
         while not self._closed.is_set():
-            if not self._busy.wait(timeout=_AGAIN):
+            if not self._busy.wait(timeout=_AGAIN) or self._closed.is_set():
                 continue
             if self._signalled(_SHORTEST):
                 self._end_statement()
