@@ -127,9 +127,8 @@ class PostgresqlSource:
         parts["counts"] = "".join(f",\n  pg_catalog.count(*) FILTER (WHERE {condition})" for condition in conditions)
 
         counted = self._duplicates.counted.get(table)
-        if counted and counted.kinds is not None and set(suspects) <= {"null_ids"}:
-            by_kind = {kind: counted.kinds[kind] for kind in kinds}
-            return Survey(counted.rows, dict.fromkeys(suspects, counted.nulls), by_kind)
+        if counted and not kinds and set(suspects) <= {"null_ids"}:
+            return Survey(counted.rows, dict.fromkeys(suspects, counted.nulls), {})
 
         def ask() -> Survey:
             with self._ask.running("survey", table):

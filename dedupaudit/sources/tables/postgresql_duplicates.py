@@ -25,6 +25,8 @@ _MOST_PLACES = 200_000
 _TID_RANGES = 140_000
 _ALONG_INDEX = dict.fromkeys(("enable_hashjoin", "enable_mergejoin", "enable_hashagg", "enable_seqscan"), "off")
 _BY_PRIMARY_KEY = {"enable_seqscan": "off"}
+# So few columns that workers are worth their while, which the planner does not know of an expression.
+_BY_WORKERS = {"parallel_setup_cost": "0", "parallel_tuple_cost": "0"}
 _BY_PLACE = {"enable_tidscan": "on", "enable_seqscan": "off"}
 
 
@@ -91,7 +93,7 @@ class Duplicates:
         """Ask for the rows of some tokens: first where they are, which workers help with, then for the rows there."""
         if in_blocks:
             parts["place"], parts["limit"] = qualified(table, "ctid"), str(_MOST_PLACES + 1)
-            with self._ask.running("duplicate rows", table):
+            with self._ask.running("duplicate rows", table, _BY_WORKERS):
                 places = self._ask.session.rows(self._ask.filled("places", parts))
             if len(places) <= _MOST_PLACES:
                 for batch in gathered(places, _BATCH_OF_PLACES):

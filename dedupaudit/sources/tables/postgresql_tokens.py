@@ -7,9 +7,8 @@ a message for each row costs (bench/RESULTS.md).
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import BinaryIO
 
@@ -23,25 +22,14 @@ MASK = (1 << BITS) - 1
 
 # About 16 MB of a table, 2 MB of tokens: enough that a statement's own cost does not count.
 _BLOCKS = 2_000
-_MOST_KINDS = 10_000
 
 
-@dataclass
+@dataclass(frozen=True)
 class Counted:
-    """What the stream counted: rows, rows whose key has a NULL part, and rows by kind (None: too many kinds)."""
+    """What the stream counted: rows, and rows whose key has a NULL part."""
 
-    rows: int = 0
-    nulls: int = 0
-    kinds: Counter[Value] | None = field(default_factory=Counter)
-
-    def add(self, kind: Value, rows: int, whole: int) -> None:
-        """Take the rows of one kind in one range into account."""
-        self.rows += rows
-        self.nulls += rows - whole
-        if self.kinds is not None:
-            self.kinds[kind] += rows
-            if len(self.kinds) > _MOST_KINDS:
-                self.kinds = None
+    rows: int
+    nulls: int
 
 
 def stream_blocks(
@@ -51,7 +39,7 @@ def stream_blocks(
 
     The last range has no end: what was added since `blocks` was asked for is not in the snapshot, what was before is.
     """
-    counted = Counted()
+    counted = whole = 0
     started = time.monotonic()
     bounds: list[int | None] = [*range(0, max(blocks, 1), _BLOCKS), None]
     for first, end in pairwise(bounds):
@@ -59,13 +47,14 @@ def stream_blocks(
         condition = f"{place} >= '({first},0)'::pg_catalog.tid"
         if end is not None:
             condition += f" AND {place} < '({end},0)'::pg_catalog.tid"
-        for kind, rows, whole, tokens in session.rows(statement(condition)):
-            counted.add(kind, int(str(rows)), int(str(whole)))
-            if isinstance(tokens, str):
-                sink.write(tokens.encode("ascii"))
-                sink.write(b"\n")
-        progress.advance_to(counted.rows)
-    return counted
+        rows, with_key, tokens = session.rows(statement(condition))[0]
+        counted += int(str(rows))
+        whole += int(str(with_key))
+        if isinstance(tokens, str):
+            sink.write(tokens.encode("ascii"))
+            sink.write(b"\n")
+        progress.advance_to(counted)
+    return Counted(counted, counted - whole)
 
 
 def gathered(places: Sequence[tuple[Value, ...]], least: int) -> Iterator[list[str]]:
