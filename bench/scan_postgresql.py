@@ -33,7 +33,7 @@ SELECT 'activity_' || (1766557428498 + n * 137), 'device-' || n % 50,
        '2025-12-01'::timestamptz + place * interval '0.4 seconds'
 FROM (
     SELECT place, CASE WHEN place < DISTINCT_IDS THEN place ELSE (place - DISTINCT_IDS) * 7919 % DISTINCT_IDS END AS n
-    FROM generate_series(0, ALL_ROWS - 1) AS place
+    FROM generate_series(0::bigint, ALL_ROWS - 1) AS place
 ) AS numbered
 ORDER BY hashint8(place)
 """
