@@ -153,6 +153,14 @@ def standby_hung_up(error: psycopg2.Error, about: str) -> RecoveryConflict:
     )
 
 
+def no_new_session(error: SourceError, at: str) -> RecoveryConflict:
+    """Return what it means that a standby ended a query and then let nobody in."""
+    return RecoveryConflict(
+        f"{at}: the standby ended the query to go on with its recovery, and then: {error.message}",
+        "raise max_standby_streaming_delay there, or set hot_standby_feedback = on; its log says more",
+    )
+
+
 def is_lost(error: psycopg2.Error) -> bool:
     """Say whether the error ended the connection, and not only a statement."""
     if (error.pgcode or "")[:4] in ("57P0", "25P0", "08") or (error.pgcode or "").startswith("08"):

@@ -20,6 +20,7 @@ from dedupaudit.sources.tables.postgresql_errors import (
     explain_connecting,
     first_line,
     is_lost,
+    no_new_session,
     standby_hung_up,
     too_old,
 )
@@ -138,7 +139,15 @@ class Session:
         except SourceError:
             self.connection.close()
             self._dead = None
+            self._reconnect()
+
+    def _reconnect(self) -> None:
+        try:
             self._connect()
+        except SourceError as error:
+            # A standby in the middle of its recovery may end the new session as well, at any moment of its beginning.
+            self._dead = no_new_session(error, self._where)
+            raise self._dead from error
 
     def close(self) -> None:
         """End the transaction and both connections; a statement that is still running is cancelled."""
