@@ -24,7 +24,7 @@ from dedupaudit.sources.tables.mysql_sql import LONGEST_KEY, Writer, binary_lite
 from dedupaudit.sources.tables.mysql_tokens import numbering, repeated_rows
 from dedupaudit.sources.tables.mysql_values import Kind, decoder, encode, kind_of
 from dedupaudit.sources.tables.near_equal import OddKey, near_equal_sets
-from dedupaudit.sources.tables.payload import canonical_json
+from dedupaudit.sources.tables.payload import same_json
 from dedupaudit.sources.tables.protocol import (
     DuplicateRow,
     Key,
@@ -252,10 +252,7 @@ class MysqlSource:
             return True
         if isinstance(first, int | float) and isinstance(second, int | float):
             return first == second
-        if not column.json or not isinstance(first, str) or not isinstance(second, str):
-            return False
-        canonical = canonical_json(first)
-        return canonical is not None and canonical == canonical_json(second)
+        return column.json and same_json(first, second)
 
     def remarks(self) -> tuple[str, ...]:
         facts = self._session.facts

@@ -52,6 +52,14 @@ def canonical_json(text: str) -> str | None:
         return None
 
 
+def same_json(first: object, second: object) -> bool:
+    """Say whether two texts certainly write one JSON value."""
+    if not (isinstance(first, str) and isinstance(second, str)):
+        return False
+    value = canonical_json(first)
+    return value is not None and value == canonical_json(second)
+
+
 def _refuse_constant(name: str) -> None:
     raise _NotCanonical(name)
 

@@ -17,7 +17,7 @@ from dedupaudit.progress import Progress
 from dedupaudit.sources.tables.catalog import Catalog, Column
 from dedupaudit.sources.tables.fence import POSTGRESQL, fence_condition
 from dedupaudit.sources.tables.near_equal import OddKey, near_equal_sets
-from dedupaudit.sources.tables.payload import canonical_json
+from dedupaudit.sources.tables.payload import same_json
 from dedupaudit.sources.tables.postgresql_asking import Asking, as_number
 from dedupaudit.sources.tables.postgresql_catalog import describe, find_relation, relation_names
 from dedupaudit.sources.tables.postgresql_duplicates import Duplicates
@@ -222,10 +222,7 @@ class PostgresqlSource:
         if isinstance(first, float) and isinstance(second, float):
             # Not a number is equal to itself in PostgreSQL, and to nothing in Python.
             return first != first and second != second
-        if not (column.json and isinstance(first, str) and isinstance(second, str)):
-            return False
-        value = canonical_json(first)
-        return value is not None and value == canonical_json(second)
+        return column.json and same_json(first, second)
 
     def remarks(self) -> tuple[str, ...]:
         said = []
