@@ -65,6 +65,8 @@ class Duplicates:
                     parts["place"] = f", {qualified(table, place)}::pg_catalog.int8" if place else ""
                     self._ask.session.copy(self._ask.filled("tokens", parts), store.sink())
             store.finish()
+            if blocks is None:
+                self.counted[table] = Counted(store.rows, store.nulls)
             if place:
                 yield from self._by_key(table, parts, place, store)
                 return
