@@ -7,7 +7,7 @@ import ssl
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from threading import Lock, Thread
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import pymysql
@@ -159,10 +159,7 @@ class Session:
     def _end(self) -> None:
         """End the session on the server, whatever it does: no statement is left, nor begins after this."""
         self._gone = SourceError(f"{self.place}: the run was interrupted")
-        # In a thread: a second signal ends what the main thread does, and would leave the statement there.
-        ending = Thread(target=self._kill_session, name="end")
-        ending.start()
-        ending.join()
+        self._kill_session()
         self._drop()
 
     def _kill_session(self) -> None:
