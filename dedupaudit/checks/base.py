@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from dedupaudit.checks.tally import Tally
 from dedupaudit.display import visible
@@ -14,6 +14,8 @@ from dedupaudit.sources.tables.catalog import Index
 from dedupaudit.sources.tables.protocol import Key, Survey, TableSource, Undecodable, Value
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.times import iso_or_none
+
+_Any = TypeVar("_Any")
 
 EVIDENCE_LIMIT = 10
 """Rows shown as evidence of one finding; the rest is counted."""
@@ -168,7 +170,7 @@ def without_indexes(scan: TableScan) -> Skip | None:
 
 def show_key(key: Key) -> str:
     """Return a key for people: one part plainly, several in parentheses."""
-    parts = [visible(part.raw if isinstance(part, Undecodable) else part) for part in key]
+    parts = [visible(part.raw if isinstance(part, Undecodable) else _plain(part)) for part in key]
     return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
 
 
@@ -191,9 +193,13 @@ def _readable_key(
             # A number still: the text that looks like it is another key.
             exact[name] = value
         else:
-            # 1 and 1.0 are one key, whichever of its rows is read first.
             shown[name] = exact[name] = int(value) if isinstance(value, float) else value
     return shown, raw or None, exact
+
+
+def _plain(value: _Any) -> _Any | int:
+    """Return a whole number as an integer: 1 and 1.0, 0 and -0.0 are one key, whichever of its rows is read first."""
+    return int(value) if isinstance(value, float) and _is_integer(value) else value
 
 
 def _is_integer(value: float) -> bool:

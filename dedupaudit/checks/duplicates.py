@@ -156,11 +156,14 @@ def _rank(part: Value) -> tuple[int, object]:
     match part:
         case None:
             return (0, 0)
+        case float() if part != part:
+            # Not a number: in no order with the others to Python, and one value to a database.
+            return (2, 0)
         case int() | float():
             return (1, part)
         case str():
-            return (2, part)
+            return (3, part)
         case Undecodable():
-            return (3, part.raw)
+            return (4, part.raw)
         case _:
-            return (4, part)
+            return (5, part)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from dedupaudit.errors import UsageError
 from dedupaudit.model import Finding
 from dedupaudit.sources.tables.protocol import Engine
 from tests.conformance.running import Content, agreed, findings_of, report_of, scanned
+from tests.conftest import SqliteDb
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgresql import PostgresqlServer
 from tests.servers.proxy import Proxy
@@ -123,6 +124,84 @@ def test_mariadb_a_key_of_any_type_repeats_where_its_unique_index_says_so(
     assert report["complete"], report["coverage"]
     table = report["summary"]["tables"]["db.t"]
     assert (table["rows"], table["distinct_ids"]) == (len(values), distinct)
+
+
+# A type, two values that its unique index takes for one, and another; their texts differ.
+POSTGRESQL_WRITINGS = (
+    ("float8", "0", "'-0'", "'NaN'"),
+    ("float4", "0", "'-0'", "0.1"),
+    ("numeric", "1.0", "1.00", "'NaN'"),
+    ("interval", "'1 day'", "'24 hours'", "'1 month'"),
+    ("jsonb", "'1.0'", "'1'", "'\"1\"'"),
+    ("float8[]", "'{0}'", "'{-0}'", "'{NaN}'"),
+    ("numrange", "'[1,2)'", "'[1.0,2.00)'", "'[1,2]'"),
+    ("char(3)", "'a'", "'a  '", "'b'"),
+    ("date", "'2025-01-01'", "'20250101'", "'0044-03-15 BC'"),
+    ("mood", "'Sad'", "'Sad'", "'sad'"),
+)
+MARIADB_WRITINGS = (
+    ("DOUBLE", "0e0", "-0e0", "0.1"),
+    ("FLOAT", "0e0", "-0e0", "0.1"),
+    ("DECIMAL(9,2)", "1.0", "1.00", "-0.0"),
+    ("CHAR(3)", "'a'", "'a '", "'b'"),
+)
+SQLITE_WRITINGS = (("REAL", "0.0", "-0.0", "0.1"), ("", "1", "1.0", "1.5"), ("NUMERIC", "'1'", "1.0", "'1.5'"))
+
+
+def one_key_however_it_is_written(make: Callable[[str], str], kind: str, texts: str, values: Sequence[str]) -> None:
+    """Assert that (0, a), (-0, a), (-0, A) and the like are two writings, in whichever order the rows come."""
+    same, other, third = values
+    rows = [
+        (same, "a"),
+        (other, "a "),
+        (other, "a"),
+        (other, "A"),
+        (same, "A"),
+        (third, "a"),
+        (third, "A"),
+        (third, "a"),
+    ]
+    said = []
+    for order in (rows, rows[::-1], [*rows[2:], *rows[:2]]):
+        values_list = ", ".join(f"({value}, '{text}')" for value, text in order)
+        url = make(f"CREATE TABLE t (pk {kind}, device {texts}); INSERT INTO t VALUES {values_list}")
+        engines: tuple[Engine, ...] = ENGINES if "sqlite" not in url else ("pushdown",)
+        report = agreed(
+            engines, url, {"t": TableSettings(key=("pk", "device"))}, checks=("duplicate_ids", "near_equal_ids")
+        )
+        assert report["complete"], report["coverage"]
+        found = findings_of(report, "duplicate_ids", "near_equal_ids")
+        assert len(findings_of(report, "duplicate_ids")) == 3
+        said.append({(one["fingerprint"], one["check"], one["count"], one["message"]) for one in found})
+        assert sorted(one["count"] for one in findings_of(report, "near_equal_ids")) == [2, 3]
+    assert said[0] == said[1] == said[2]
+
+
+@pytest.mark.parametrize(("kind", "values"), [(kind, values) for kind, *values in POSTGRESQL_WRITINGS])
+def test_postgresql_equal_keys_that_are_written_differently_are_one(
+    pg: Callable[[str], str], kind: str, values: list[str]
+) -> None:
+    def make(sql: str) -> str:
+        return pg("CREATE TYPE mood AS ENUM ('Sad', 'sad');" + sql)
+
+    one_key_however_it_is_written(make, kind, "text", values)
+
+
+@pytest.mark.parametrize(("kind", "values"), [(kind, values) for kind, *values in MARIADB_WRITINGS])
+def test_mariadb_equal_keys_that_are_written_differently_are_one(
+    maria: Callable[[str], str], kind: str, values: list[str]
+) -> None:
+    one_key_however_it_is_written(maria, kind, "VARCHAR(9) COLLATE utf8mb4_nopad_bin", values)
+
+
+@pytest.mark.parametrize(("kind", "values"), [(kind, values) for kind, *values in SQLITE_WRITINGS])
+def test_sqlite_equal_keys_that_are_written_differently_are_one(
+    sqlite_db: SqliteDb, kind: str, values: list[str]
+) -> None:
+    def make(sql: str) -> str:
+        return f"sqlite:///{sqlite_db('DROP TABLE IF EXISTS t; ' + sql)}"
+
+    one_key_however_it_is_written(make, kind, "TEXT", values)
 
 
 def test_postgresql_json_and_generated_columns_are_compared_as_values(pg: Callable[[str], str]) -> None:

@@ -72,5 +72,12 @@ def test_numbers_and_bytes_fold_onto_nothing() -> None:
     assert sets_of([(1,), ("1",), (b"a",), ("a",), (b"A",)], 10) == []
 
 
+def test_a_key_is_reported_as_it_is_shown() -> None:
+    # 7 stands for 1 day and 24 hours, which are one value to the database.
+    odd = iter([OddKey((7, "A"), 1, 1, ("24:00:00", "A"))])
+    (first, second) = near_equal_sets(odd, lambda keys: [OddKey(key, 2, 3, ("1 day", "a")) for key in keys], 1)
+    assert (first.key, second.key) == (("24:00:00", "A"), ("1 day", "a"))
+
+
 def test_a_plain_key_that_two_batches_ask_for_is_one() -> None:
     assert sets_of([("A",), ("a",), (" a",), ("a ",)], 1) == [{"('A',)", "('a',)", "(' a',)", "('a ',)"}]

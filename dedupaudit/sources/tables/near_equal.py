@@ -24,11 +24,15 @@ _BATCH = 2_000
 
 
 class OddKey(NamedTuple):
-    """A key, its bytes told apart; `joined` is equal for keys that are equal to the database; `rows` have it."""
+    """A key, the bytes of its text told apart; `joined` is equal for equal keys of the database; `rows` have it.
+
+    `shown` is how it is reported, where `key` has numbers in place of values that can be written in several ways.
+    """
 
     key: Key
     joined: int
     rows: int
+    shown: Key | None = None
 
 
 class _Line(NamedTuple):
@@ -88,7 +92,7 @@ def _sets(lines: Iterable[_Line]) -> Iterator[KeyVariant]:
     for variants in sets.values():
         if len(variants) > 1:
             for found in variants.values():
-                yield KeyVariant(len(variants), found.joined, found.key, found.rows)
+                yield KeyVariant(len(variants), found.joined, found.shown or found.key, found.rows)
 
 
 def _batches(file: IO[bytes], end: int) -> Iterator[list[Key]]:
@@ -110,7 +114,8 @@ def _put(file: IO[bytes], sink: BinaryIO, line: _Line) -> None:
     with explained():
         place = file.tell()
         folded = _parts(line.folded)
-        text = json.dumps([folded, _parts(line.found.key), line.found.joined, line.found.rows])
+        key, joined, rows, shown = line.found
+        text = json.dumps([folded, _parts(key), joined, rows, _parts(shown or key)])
         file.write(text.encode("ascii") + b"\n")
     token = hashlib.blake2b(_text(line.folded).encode("ascii"), digest_size=8).digest()
     sink.write(b"%d\t%d\n" % (int.from_bytes(token, "big", signed=True), place))
@@ -118,8 +123,8 @@ def _put(file: IO[bytes], sink: BinaryIO, line: _Line) -> None:
 
 def _read(file: IO[bytes], place: int) -> _Line:
     file.seek(place)
-    folded, key, joined, rows = json.loads(file.readline())
-    return _Line(_key(folded), OddKey(_key(key), joined, rows))
+    folded, key, joined, rows, shown = json.loads(file.readline())
+    return _Line(_key(folded), OddKey(_key(key), joined, rows, _key(shown)))
 
 
 def _text(key: Key) -> str:

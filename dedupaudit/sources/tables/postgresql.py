@@ -28,6 +28,7 @@ from dedupaudit.sources.tables.postgresql_sql import (
     literal,
     quote,
     texts,
+    unfolded,
     wanted_keys,
 )
 from dedupaudit.sources.tables.protocol import (
@@ -173,15 +174,20 @@ class PostgresqlSource:
     def near_equal_keys(self, table: Table) -> Iterator[KeyVariant]:
         parts = self._ask.fragments(table)
         types = self._ask.known(table).types
+        folded = [types[name].family == "text" for name in table.key_names]
+
+        def found(row: Row) -> OddKey:
+            key = tuple(part if text else unfolded(part) for part, text in zip(row, folded, strict=False))
+            return OddKey(key, as_number(row[-2]), as_number(row[-1]), row[len(key) : -2])
 
         def odd() -> Iterator[OddKey]:
             with self._ask.running("nearly equal keys", table):
-                yield from map(_odd_key, self._session.stream(self._ask.filled("odd_keys", parts)))
+                yield from map(found, self._session.stream(self._ask.filled("odd_keys", parts)))
 
         def plain(keys: Sequence[Key]) -> Iterator[OddKey]:
             asked = {**parts, "wanted": wanted_keys(table, types, keys)}
             with self._ask.running("nearly equal keys", table):
-                yield from map(_odd_key, self._session.stream(self._ask.filled("plain_keys", asked)))
+                yield from map(found, self._session.stream(self._ask.filled("plain_keys", asked)))
 
         return self._session.streamed(lambda: near_equal_sets(odd(), plain, self._ask.reading.memory_limit))
 
@@ -260,8 +266,3 @@ class PostgresqlSource:
     @property
     def _whole(self) -> str:
         return f"database {visible(self.name)}"
-
-
-def _odd_key(row: Row) -> OddKey:
-    *key, joined, rows = row
-    return OddKey(tuple(key), as_number(joined), as_number(rows))

@@ -13,7 +13,15 @@ from dedupaudit.errors import SourceError
 from dedupaudit.sources.tables.catalog import Column
 from dedupaudit.sources.tables.folding import WHITE_SPACE
 from dedupaudit.sources.tables.payload import LONG
-from dedupaudit.sources.tables.postgresql_types import ColumnType, array_type, by_bytes, hash_call, shown
+from dedupaudit.sources.tables.postgresql_types import (
+    ColumnType,
+    array_type,
+    by_bytes,
+    hash_call,
+    is_loose,
+    shown,
+    writing,
+)
 from dedupaudit.sources.tables.protocol import Key, Undecodable, Value
 from dedupaudit.sources.tables.table import Table
 
@@ -102,6 +110,8 @@ class Writer:
             "key_is_blank": " OR ".join(self._is_blank(name, kind) for name, kind in key),
             "key_is_odd": " OR ".join(self._is_odd(name, kind) for name, kind in key),
             "key_by_bytes": _listed([by_bytes(name, kind) for name, kind in key]),
+            "key_writing": _listed([writing(name, kind) for name, kind in key]),
+            "key_written": _listed([_written(name, kind) for name, kind in key]),
             "key_named": _listed([f"{name} AS {alias}" for (name, _kind), alias in zip(key, aliases, strict=True)]),
             "key_names": _listed(aliases),
             "joined": " AND ".join(
@@ -186,7 +196,7 @@ def kind_of(table: Table, types: Mapping[str, ColumnType]) -> str:
         return _NULL
     name, kind = qualified(table, table.group.name), types[table.group.name]
     if kind.family == "float":
-        return f'{name}::pg_catalog.text COLLATE pg_catalog."C"'
+        return f'{shown(name, kind)}::pg_catalog.text COLLATE pg_catalog."C"'
     return by_bytes(name, kind)
 
 
@@ -196,20 +206,37 @@ def is_kind(kind: str, value: Value) -> str:
 
 
 def wanted_keys(table: Table, types: Mapping[str, ColumnType], keys: Sequence[Key]) -> str:
-    """Return the condition that a key is one of some, byte for byte."""
+    """Return the condition that a key is one of some, each part as `writing` has it."""
     columns = [(qualified(table, column.name), types[column.name]) for column in table.key]
     lists = [
-        f"ARRAY[{', '.join(value_literal(key[number]) for key in keys)}]::{array_type(kind)}"
+        f"ARRAY[{', '.join(_wanted(key[number], kind) for key in keys)}]::{array_type(kind)}"
         for number, (_name, kind) in enumerate(columns)
     ]
     if len(columns) == 1:
         name, kind = columns[0]
         # Equality by bytes is that of the column's own index, which may be used then.
-        plain = name if table.key[0].bytewise else by_bytes(name, kind)
+        plain = name if table.key[0].bytewise else writing(name, kind)
         return f"{plain} = ANY ({lists[0]})"
-    parts = ", ".join(by_bytes(name, kind) for name, kind in columns)
+    parts = ", ".join(writing(name, kind) for name, kind in columns)
     unnested = ", ".join(f"pg_catalog.unnest({values})" for values in lists)
     return f"({parts}) IN (SELECT * FROM ROWS FROM ({unnested}))"  # noqa: S608 (quoted names and literals)
+
+
+def _written(name: str, kind: ColumnType) -> str:
+    """Return SQL for a part of a key as people see it, one for all rows of one `writing`."""
+    return f"pg_catalog.min({by_bytes(name, kind)})" if is_loose(kind) else by_bytes(name, kind)
+
+
+def unfolded(part: Value) -> Value:
+    """Return a part of a key that is no text, though it travels as text, so that it is not folded: NaN, 44 BC."""
+    if isinstance(part, Undecodable):
+        return part.raw
+    return part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
+
+
+def _wanted(part: Value, kind: ColumnType) -> str:
+    """Return SQL for a part of a key that `unfolded` may have made bytes."""
+    return value_literal(Undecodable(part) if isinstance(part, bytes) and kind.family != "bytes" else part)
 
 
 def _text_token(key: Sequence[tuple[str, ColumnType]]) -> str:

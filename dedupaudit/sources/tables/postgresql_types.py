@@ -8,7 +8,7 @@ from typing import Literal
 Family = Literal["integer", "float", "numeric", "text", "bytes", "json", "other"]
 
 _INTEGERS = (20, 21, 23, 26)
-_FLOATS = (700, 701)
+_FLOATS = {700: "float4", 701: "float8"}
 _NUMERIC, _BYTES, _TEXT, _VARCHAR, _NAME, _BPCHAR = 1700, 17, 25, 1043, 19, 1042
 _JSONS = (114, 3802)
 # bool, date, time, timestamp, timestamptz, uuid: two of these are equal where their bytes are.
@@ -67,7 +67,10 @@ def shown(name: str, kind: ColumnType) -> str:
     match kind.family:
         case "integer":
             return f"{name}::pg_catalog.int8"
-        case "float" | "bytes":
+        case "float":
+            # 0 and -0 are one value; added to zero, both are 0.
+            return f"({name} OPERATOR(pg_catalog.+) 0::pg_catalog.{_FLOATS[kind.oid]})"
+        case "bytes":
             return name
         case "numeric":
             return f"pg_catalog.trim_scale({name})::pg_catalog.text"
@@ -81,7 +84,19 @@ def by_bytes(name: str, kind: ColumnType) -> str:
     return text if kind.family in ("integer", "float", "bytes") else f'{text} COLLATE pg_catalog."C"'
 
 
+def is_loose(kind: ColumnType) -> bool:
+    """Say whether equal values may be shown differently, and not only in what folding joins: 1 day and 24 hours."""
+    return kind.family in ("json", "other") and kind.oid not in _PLAIN and kind.hashed is not None
+
+
+def writing(name: str, kind: ColumnType) -> str:
+    """Return SQL that tells the writings of a key apart: text by bytes, all else by the type's own equality."""
+    if is_loose(kind):
+        return hash_call(name, kind, "0") or by_bytes(name, kind)
+    return by_bytes(name, kind)
+
+
 def array_type(kind: ColumnType) -> str:
-    """Return the SQL type of the elements that `shown` is compared with."""
-    kinds = {"integer": "int8", "float": "float8", "bytes": "bytea"}
-    return f"pg_catalog.{kinds.get(kind.family, 'text')}[]"
+    """Return the SQL type of the elements that `writing` is compared with."""
+    kinds = {"integer": "int8", "float": _FLOATS.get(kind.oid, "float8"), "bytes": "bytea"}
+    return f"pg_catalog.{'int8' if is_loose(kind) else kinds.get(kind.family, 'text')}[]"
