@@ -30,8 +30,15 @@ settings.register_profile(
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-# Other cases in every run, and many: what it finds is printed with the line that repeats it.
-settings.register_profile("slow", settings.get_profile("ci"), derandomize=False, max_examples=1000, print_blob=True)
+# Many cases, and others in every run: what it finds is printed with the line that repeats it. Where CI is set they
+# are the same until a test changes, so that no change is refused for what another one broke.
+settings.register_profile(
+    "slow",
+    settings.get_profile("ci"),
+    derandomize=bool(os.environ.get("CI")),
+    max_examples=1000,
+    print_blob=True,
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 ROOT = Path(__file__).parent.parent

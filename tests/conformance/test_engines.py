@@ -125,7 +125,7 @@ def test_both_engines_find_what_a_unique_index_would_refuse(
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("database", "column"), KEYS)
-@settings(max_examples=80, derandomize=False, print_blob=True)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_both_engines_find_it_in_many_tables(database: Database, column: Col, data: st.DataObject) -> None:
     check(database, column, data.draw(keys(database, column)))

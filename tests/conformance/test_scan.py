@@ -117,7 +117,7 @@ def test_the_scan_of_a_server_agrees_with_the_oracle(
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("database", "variant"), storages(of_servers=False))
-@settings(max_examples=400, derandomize=False, print_blob=True)
+@settings(max_examples=400)
 @given(data=st.data(), seed=st.integers(0, 999))
 def test_the_scan_agrees_with_the_oracle_on_many_tables(
     database: Database, variant: str, data: st.DataObject, seed: int
@@ -128,7 +128,7 @@ def test_the_scan_agrees_with_the_oracle_on_many_tables(
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("database", "variant"), storages(of_servers=True))
-@settings(max_examples=80, derandomize=False, print_blob=True)
+@settings(max_examples=80)
 @given(data=st.data(), seed=st.integers(0, 999))
 def test_the_scan_of_a_server_agrees_with_the_oracle_on_many_tables(
     database: Database, variant: str, data: st.DataObject, seed: int
