@@ -78,7 +78,8 @@ class Finding(_Part):
     key_raw: dict[str, Base64] | None = Field(
         default=None, description="the bytes of each part of the key that did not decode"
     )
-    count: int = Field(description="rows (duplicates, NULL and blank keys, states), or keys (near_equal_ids)")
+    count: int = Field(description="rows (duplicates, NULL and blank keys, states, objects), keys (near_equal_ids), IDs (shared_object), "
+        "or parts (multipart_leftover)")
     row_class: RowClass | None = Field(default=None, alias="class")
     differs: tuple[str, ...] = ()
     first_at: str | None = None
@@ -139,6 +140,34 @@ class TableSummary(_Part):
     by_day: tuple[DaySurplus, ...] | None = None
 
 
+class ObjectRequests(_Part):
+    """How many requests were sent to the object store; each attempt counts, because each is billed."""
+
+    list: int = 0
+    head: int = 0
+    other: int = 0
+
+
+class ObjectsSummary(_Part):
+    """Exact totals of one object store, or null where they were not looked at."""
+
+    rows: int | None = Field(default=None, description="rows that were held against the objects")
+    objects: int | None = Field(default=None, description="objects below the prefix, without what this tool put there")
+    bytes: int | None = None
+    missing_object: int | None = None
+    orphan_object: int | None = None
+    size_mismatch: int | None = None
+    etag_mismatch: int | None = None
+    shared_object: int | None = None
+    unexpected_object: int | None = None
+    misplaced_object: int | None = None
+    multipart_leftover: int | None = None
+    orphan_bytes: int | None = Field(default=None, description="bytes of the orphan objects")
+    missing_bytes: int | None = Field(default=None, description="bytes of the missing objects, as their rows say")
+    multipart_bytes: int | None = Field(default=None, description="bytes of the parts of interrupted uploads")
+    requests: ObjectRequests = Field(default_factory=ObjectRequests)
+
+
 class Summary(_Part):
     """Exact totals over everything that was looked at, whatever `findings` was cut to."""
 
@@ -147,6 +176,9 @@ class Summary(_Part):
     by_severity: dict[Severity, int]
     by_verdict: dict[Verdict, int]
     tables: dict[str, TableSummary]
+    objects: dict[str, ObjectsSummary] | None = Field(
+        default=None, description="by the store's URL; null where no object store was looked at"
+    )
 
 
 class Tool(_Part):

@@ -49,6 +49,28 @@ class SuspectRow(NamedTuple):
     object_url: Value
 
 
+class ObjectRow(NamedTuple):
+    """What one row says of its object.
+
+    `judged` says whether the table's `where` holds for it: a row that is not audited refers to its object all the same.
+    `token` is equal for keys that the server's unique index would call equal, None where only the bytes tell.
+    `at` and `updated` are as `times.parse_time` takes them; `fields` are the columns asked for, as they were named.
+    """
+
+    judged: bool
+    token: int | None
+    key: Key
+    locator: Key
+    status: Value
+    object_key: Value
+    object_url: Value
+    size: Value
+    etag: Value
+    at: Value
+    updated: Value
+    fields: tuple[Value, ...] = ()
+
+
 class KeyVariant(NamedTuple):
     """One of `variants` keys that are nearly equal. Keys with one `joined` number are equal to the database."""
 
@@ -123,6 +145,27 @@ class TableSource(Protocol):
 
     def duplicate_rows(self, table: Table) -> Iterator[DuplicateRow]:
         """Yield every row of every key that occurs more than once, by the database's own equality."""
+
+    def object_rows(
+        self, table: Table, fields: Sequence[Column] = (), keys: Sequence[str] | None = None
+    ) -> Iterator[list[ObjectRow]]:
+        """Yield what the rows say of their objects, some rows at a time, in no order; `table.objects` is there.
+
+        All rows, whatever `where` says. With `keys`, which needs an object key column: at least the rows whose object
+        key is one of these byte for byte, and those that have none (NULL, blank, or no text).
+        """
+
+    def check_select(self, select: str, where: str) -> None:
+        """Raise UsageError, naming `where` it is configured, unless SQL is one SELECT of one column that is allowed."""
+
+    def selected(self, select: str, where: str) -> Iterator[list[Value]]:
+        """Yield the values of a configured SELECT's only column, some at a time."""
+
+    def renew(self) -> None:
+        """End the snapshot and take a new one: later looks see what was committed meanwhile."""
+
+    def lag(self) -> float | None:
+        """Return how many seconds this server may be behind its primary: 0.0 for a primary, None where nobody knows."""
 
     def near_equal_keys(self, table: Table) -> Iterator[KeyVariant]:
         """Yield the keys that trimming, case folding or NFKC would join, set by set."""

@@ -13,7 +13,7 @@ from dedupaudit.nearest import nearest
 from dedupaudit.sources.tables.catalog import Catalog, Column
 from dedupaudit.sources.tables.guess import guess_key
 from dedupaudit.sources.tables.protocol import TableSource
-from dedupaudit.sources.tables.table import Table, Upload
+from dedupaudit.sources.tables.table import ObjectColumns, Table, Upload
 
 DEFAULT_TABLES = ("activities", "screenshots", "processes")
 
@@ -54,6 +54,7 @@ def resolve(source: TableSource, name: str, configuration: Settings) -> Table:
         time=found["time"],
         group=found["group"],
         upload=upload,
+        objects=_objects(columns, found, upload),
         where=condition,
         zone=UTC if settings.timezone == "UTC" else ZoneInfo(settings.timezone),
     )
@@ -132,6 +133,20 @@ def _upload(columns: _Columns, found: dict[str, Column | None], *, explicit: boo
         size=found["size"],
         etag=found["etag"],
         retry_count=columns.usual(_RETRIES),
+        updated=columns.usual(_UPDATED),
+    )
+
+
+def _objects(columns: _Columns, found: dict[str, Column | None], upload: Upload | None) -> ObjectColumns | None:
+    """Return the columns that speak of an object; a status alone does where it is an upload's."""
+    if not (found["object_key"] or found["object_url"] or upload):
+        return None
+    return ObjectColumns(
+        object_key=found["object_key"],
+        object_url=found["object_url"],
+        status=found["status"],
+        size=found["size"],
+        etag=found["etag"],
         updated=columns.usual(_UPDATED),
     )
 

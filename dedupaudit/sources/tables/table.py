@@ -33,6 +33,18 @@ class Upload:
 
 
 @dataclass(frozen=True)
+class ObjectColumns:
+    """The columns in which a row speaks of its object; at least one of the first three is there."""
+
+    object_key: Column | None = None
+    object_url: Column | None = None
+    status: Column | None = None
+    size: Column | None = None
+    etag: Column | None = None
+    updated: Column | None = None
+
+
+@dataclass(frozen=True)
 class Table:
     """A table to audit. `name` is the configured one, `source` the database's.
 
@@ -49,6 +61,7 @@ class Table:
     time: Column | None = None
     group: Column | None = None
     upload: Upload | None = None
+    objects: ObjectColumns | None = None
     where: str | None = None
     zone: tzinfo = UTC
     distrust_indexes: bool = False
