@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dedupaudit.audit import Outcome, ScanRequest, choose_checks, scan
+from dedupaudit.audit import ScanRequest, scan
+from dedupaudit.building import Outcome
+from dedupaudit.choosing import choose
 from dedupaudit.checks import TABLE_CHECKS
 from dedupaudit.config import DatabaseSettings, Settings, TableSettings
 from dedupaudit.errors import NothingToCheck, SourceError, UsageError
@@ -182,25 +184,25 @@ def test_a_statement_beyond_its_timeout_is_stopped_and_the_rest_goes_on(sqlite_d
 
 
 def test_the_chosen_checks_are_in_the_registrys_order() -> None:
-    names = [check.name for check in choose_checks(ScanRequest(checks=("missing_unique", "duplicate_ids")))]
+    names = [check.name for check in choose(TABLE_CHECKS, ("missing_unique", "duplicate_ids"), (), "scan")]
     assert names == ["duplicate_ids", "missing_unique"]
 
 
 def test_a_skipped_check_does_not_run() -> None:
-    names = [check.name for check in choose_checks(ScanRequest(skipped_checks=("duplicate_ids",)))]
+    names = [check.name for check in choose(TABLE_CHECKS, (), ("duplicate_ids",), "scan")]
     assert names == [check.name for check in TABLE_CHECKS if check.name != "duplicate_ids"]
 
 
 def test_an_unknown_check_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UsageError) as caught:
-        choose_checks(ScanRequest(checks=("duplicate_id",)))
+        choose(TABLE_CHECKS, ("duplicate_id",), (), "scan")
     assert "duplicate_id" in caught.value.message
     assert "duplicate_ids" in caught.value.hint
 
 
 def test_skipping_every_check_is_refused() -> None:
     with pytest.raises(UsageError, match="every check is skipped"):
-        choose_checks(ScanRequest(checks=("null_ids",), skipped_checks=("null_ids",)))
+        choose(TABLE_CHECKS, ("null_ids",), ("null_ids",), "scan")
 
 
 def test_a_database_without_any_default_table_is_nothing_to_check(sqlite_db: SqliteDb) -> None:

@@ -30,3 +30,6 @@ TABLE_CHECKS: tuple[Check, ...] = (
     stuck_upload.CHECK,
     incomplete_row.CHECK,
 )
+
+CHECK_NAMES: tuple[str, ...] = tuple(check.name for check in TABLE_CHECKS)
+"""Every check there is, in the order in which findings of one severity are reported."""

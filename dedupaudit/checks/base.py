@@ -29,7 +29,7 @@ class Skip:
 
 
 class Sighting(NamedTuple):
-    """A confirmed finding of some rows that is written out only if somebody will read it; `order` breaks ties.
+    """A finding of some rows that is written out only if somebody will read it; `order` breaks ties.
 
     Writing costs ten times what counting does, and of a million duplicates a report shows a thousand.
     """
@@ -37,6 +37,7 @@ class Sighting(NamedTuple):
     rows: int
     order: tuple[object, ...]
     write: Callable[[], Finding]
+    verdict: Verdict = "confirmed"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dedupaudit.audit import Outcome, ScanRequest, scan
+from dedupaudit.audit import ScanRequest, scan
+from dedupaudit.building import Outcome
 from dedupaudit.commands.outputs import refuse_inputs
 from dedupaudit.commands.rendering import destination, report_to
 from dedupaudit.display import visible

@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from dedupaudit.audit import FindingSink, Outcome, ScanRequest, scan
+from dedupaudit.audit import ScanRequest, scan
+from dedupaudit.building import FindingSink, Outcome
 from dedupaudit.config import DatabaseSettings, Settings, TableSettings
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT
