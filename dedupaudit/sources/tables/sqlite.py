@@ -25,6 +25,7 @@ from dedupaudit.sources.tables.protocol import (
     DuplicateRow,
     Key,
     KeyVariant,
+    ObjectRow,
     Reading,
     Sample,
     Survey,
@@ -34,6 +35,7 @@ from dedupaudit.sources.tables.protocol import (
 )
 from dedupaudit.sources.tables.sqlite_catalog import read_catalog, rowid_name, table_names
 from dedupaudit.sources.tables.sqlite_guard import Stillness, connect, decode, explain, is_sleeping_wal, look
+from dedupaudit.sources.tables.sqlite_objects import ObjectReader
 from dedupaudit.sources.tables.sqlite_sql import fragments, names_only, quote
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.sqlfiles import fill, sql_text
@@ -43,7 +45,7 @@ from dedupaudit.units import show_duration
 # SQLite calls back after so many steps of its virtual machine: about every 2 ms, a thousandth of the work.
 _STEPS = 50_000
 # Steps that the machine takes for one row of each query, measured: progress is an estimate, totals are not.
-_STEPS_PER_ROW = {"survey": 25, "duplicate_keys": 26, "near_equal_keys": 60}
+_STEPS_PER_ROW = {"survey": 25, "duplicate_keys": 26, "near_equal_keys": 60, "object_rows": 15}
 _BATCH = 500
 _FEW_KINDS = 8
 _LONG_LIST = 100_000
@@ -86,6 +88,7 @@ class SqliteSource:
         create("dedupaudit_fold", 1, self._fold, deterministic=True)
         create("dedupaudit_hash", 2, self._hash_value, deterministic=True)
         create("dedupaudit_hash_json", 2, self._hash_json, deterministic=True)
+        self._objects = ObjectReader(self._connection, self._encoding, self._execute, self._running)
 
     # ---- the catalog
 
@@ -142,6 +145,9 @@ class SqliteSource:
                 by_kind = dict(self._execute("rows_by_kind", parts))
         return Survey(rows, dict(zip(suspects, counts, strict=False)), by_kind)
 
+    def survey_soon(self, table: Table, suspects: Sequence[str]) -> None:
+        """Do nothing: one connection has one snapshot, and cannot do two things."""
+
     def null_keys_by_kind(self, table: Table) -> dict[Value, int]:
         with self._running("survey", table):
             return dict(self._execute("null_keys_by_kind", self._fragments(table)))
@@ -186,6 +192,11 @@ class SqliteSource:
         finally:
             self._connection.text_factory = decode
         return {row[0]: row for row in self._connection.execute(statement, rowids)}
+
+    def object_rows(
+        self, table: Table, fields: Sequence[Column] = (), keys: Sequence[str] | None = None
+    ) -> Iterator[list[ObjectRow]]:
+        return self._objects.rows(table, self._fragments(table), len(self.locator(table)), fields, keys)
 
     def near_equal_keys(self, table: Table) -> Iterator[KeyVariant]:
         with self._running("near_equal_keys", table):
