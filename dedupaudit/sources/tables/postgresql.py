@@ -21,6 +21,7 @@ from dedupaudit.sources.tables.payload import same_json
 from dedupaudit.sources.tables.postgresql_asking import Asking, as_number
 from dedupaudit.sources.tables.postgresql_catalog import describe, find_relation, relation_names
 from dedupaudit.sources.tables.postgresql_duplicates import Duplicates
+from dedupaudit.sources.tables.postgresql_objects import ObjectReader
 from dedupaudit.sources.tables.postgresql_session import Row, Session, name_of
 from dedupaudit.sources.tables.postgresql_sql import (
     Writer,
@@ -35,6 +36,7 @@ from dedupaudit.sources.tables.protocol import (
     DuplicateRow,
     Key,
     KeyVariant,
+    ObjectRow,
     Reading,
     Sample,
     Survey,
@@ -61,6 +63,7 @@ class PostgresqlSource:
         codec = extensions.encodings.get(self._session.encoding, "utf-8")
         self._ask = Asking(self._session, Writer(self._session.encoding, codec), reading, progress)
         self._duplicates = Duplicates(self._ask)
+        self._objects = ObjectReader(self._ask)
 
     # ---- the catalog
 
@@ -170,6 +173,11 @@ class PostgresqlSource:
 
     def duplicate_rows(self, table: Table) -> Iterator[DuplicateRow]:
         return self._duplicates.rows(table)
+
+    def object_rows(
+        self, table: Table, fields: Sequence[Column] = (), keys: Sequence[str] | None = None
+    ) -> Iterator[list[ObjectRow]]:
+        return self._objects.rows(table, fields, keys)
 
     def near_equal_keys(self, table: Table) -> Iterator[KeyVariant]:
         parts = self._ask.fragments(table)

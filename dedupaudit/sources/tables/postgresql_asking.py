@@ -26,7 +26,7 @@ class Asking:
         self.reading = reading
         self.progress = progress
         self.described: dict[str, Description] = {}
-        self._writer = writer
+        self.writer = writer
 
     def known(self, table: Table) -> Description:
         """Return what the catalog said of a table."""
@@ -47,7 +47,7 @@ class Asking:
 
     def fragments(self, table: Table) -> dict[str, str]:
         """Return the text of every placeholder that does not depend on one query."""
-        return self._writer.fragments(table, self.known(table).types, self.locator(table))
+        return self.writer.fragments(table, self.known(table).types, self.locator(table))
 
     def filled(self, name: str, parts: Mapping[str, str]) -> str:
         """Return one file's statement with its placeholders filled."""

@@ -220,16 +220,21 @@ class Session:
         self._run(statement)
 
     def stream(self, statement: str) -> Iterator[Row]:
-        """Yield the rows of a query, some at a time: the client never holds all."""
+        """Yield the rows of a query: the client never holds all."""
+        for batch in self.batches(statement):
+            yield from batch
+
+    def batches(self, statement: str, most: int = _FETCH) -> Iterator[list[Row]]:
+        """Yield the rows of a query, some at a time: few at first, then as many as `most`."""
         self._cursors += 1
         name = f"dedupaudit_{self._cursors}"
         self._run(f"DECLARE {name} NO SCROLL CURSOR FOR\n{statement}")
         size = _FIRST_FETCH
         while batch := self._run(f"FETCH FORWARD {size} FROM {name}"):
-            yield from batch
+            yield batch
             if len(batch) < size:
                 break
-            size = _FETCH
+            size = most
         self._run(f"CLOSE {name}")
 
     def copy(self, query: str, sink: BinaryIO) -> None:

@@ -119,8 +119,8 @@ class Writer:
             ),
             "token": token or "NULL",
             "joined_token": token or _text_token(key),
-            "time": _time(table, table.time, types),
-            "updated": _time(table, upload.updated if upload else None, types),
+            "time": time_of(table, table.time, types),
+            "updated": time_of(table, upload.updated if upload else None, types),
             "kind": kind_of(table, types),
             "values": _listed([self._value(table, column, types[column.name]) for column in table.compared]),
             "status": f"{status}::pg_catalog.text",
@@ -266,7 +266,8 @@ def _text(table: Table, column: Column | None) -> str:
     return f"{qualified(table, column.name)}::pg_catalog.text" if column else _NULL
 
 
-def _time(table: Table, column: Column | None, types: Mapping[str, ColumnType]) -> str:
+def time_of(table: Table, column: Column | None, types: Mapping[str, ColumnType]) -> str:
+    """Return SQL for what `parse_time` takes."""
     if column is None:
         return _NULL
     kind = types[column.name]
