@@ -18,6 +18,7 @@ from dedupaudit.sources.tables import mysql_errors
 from dedupaudit.sources.tables.catalog import Catalog, Column
 from dedupaudit.sources.tables.mysql_catalog import CatalogReader
 from dedupaudit.sources.tables.mysql_facts import has_global, writing_privileges
+from dedupaudit.sources.tables.mysql_objects import ObjectReader
 from dedupaudit.sources.tables.mysql_rows import Reader
 from dedupaudit.sources.tables.mysql_session import Session
 from dedupaudit.sources.tables.mysql_sql import LONGEST_KEY, Writer, binary_literal, check_text, declared_length, quote
@@ -29,6 +30,7 @@ from dedupaudit.sources.tables.protocol import (
     DuplicateRow,
     Key,
     KeyVariant,
+    ObjectRow,
     Reading,
     Sample,
     Survey,
@@ -56,6 +58,7 @@ class MysqlSource:
         self._salt = secrets.token_hex(16)
         self._session = Session(settings, interrupt)
         self._catalogs = CatalogReader(self._session)
+        self._objects = ObjectReader(self._session, self._step, progress.advance_to)
 
     # ---- the catalog
 
@@ -210,6 +213,11 @@ class MysqlSource:
             f"SELECT MAX(CHAR_LENGTH({writer.named(column)})) FROM {parts['table']} WHERE {parts['where']}"  # noqa: S608
         )
         return int(rows[0][0] or 0)
+
+    def object_rows(
+        self, table: Table, fields: Sequence[Column] = (), keys: Sequence[str] | None = None
+    ) -> Iterator[list[ObjectRow]]:
+        return self._objects.rows(*self._parts(table), fields, keys)
 
     def near_equal_keys(self, table: Table) -> Iterator[KeyVariant]:
         self._make_room(table)
