@@ -1,4 +1,4 @@
-"""The conductor of `scan`: opens the databases, runs the checks on each table, and makes the Report of what they say."""
+"""The conductor of `scan`: opens the databases, runs the checks on each table, and makes the Report of them."""
 
 from __future__ import annotations
 
@@ -92,6 +92,26 @@ def scan_into(
             building.cover(name, "*", "*", "stopped", reason=INTERRUPTED)
         raise
     _refuse_nothing(request, building)
+
+
+def scan_and_crosscheck(
+    settings: Settings,
+    request: ScanRequest,
+    *,
+    interrupt: Interrupt,
+    progress: Progress,
+    sink: FindingSink | None = None,
+) -> Outcome:
+    """Scan the tables, then hold their rows against the objects: one report of both."""
+    from dedupaudit.crosscheck import crosscheck_into
+
+    building = request.building(sink)
+    try:
+        scan_into(building, settings, request, interrupt=interrupt, progress=progress)
+        crosscheck_into(building, settings, request, interrupt=interrupt, progress=progress)
+    except Cancelled as cancelled:
+        return building.outcome(cancelled.signum)
+    return building.outcome()
 
 
 def _scan_tables(

@@ -78,8 +78,10 @@ class Finding(_Part):
     key_raw: dict[str, Base64] | None = Field(
         default=None, description="the bytes of each part of the key that did not decode"
     )
-    count: int = Field(description="rows (duplicates, NULL and blank keys, states, objects), keys (near_equal_ids), IDs (shared_object), "
-        "or parts (multipart_leftover)")
+    count: int = Field(
+        description="rows (duplicates, NULL and blank keys, states, objects), keys (near_equal_ids), "
+        "IDs (shared_object), or parts (multipart_leftover)"
+    )
     row_class: RowClass | None = Field(default=None, alias="class")
     differs: tuple[str, ...] = ()
     first_at: str | None = None

@@ -1,21 +1,30 @@
-"""The checks of a table, in the order in which they run and are reported. A next one is one line."""
+"""The checks of tables, and of rows against objects, in the order in which they run. A next one is one line."""
 
 from __future__ import annotations
 
 from dedupaudit.checks import (
     blank_ids,
     duplicate_ids,
+    etag_mismatch,
     illegal_state,
     incomplete_row,
     index_disagrees,
     invalid_index,
+    misplaced_object,
+    missing_object,
     missing_unique,
+    multipart_leftover,
     near_equal_ids,
     null_ids,
+    orphan_object,
     redundant_index,
+    shared_object,
+    size_mismatch,
     stuck_upload,
+    unexpected_object,
 )
 from dedupaudit.checks.base import Check
+from dedupaudit.checks.crossing import ObjectCheck
 
 TABLE_CHECKS: tuple[Check, ...] = (
     duplicate_ids.CHECK,
@@ -31,5 +40,19 @@ TABLE_CHECKS: tuple[Check, ...] = (
     incomplete_row.CHECK,
 )
 
-CHECK_NAMES: tuple[str, ...] = tuple(check.name for check in TABLE_CHECKS)
+OBJECT_CHECKS: tuple[ObjectCheck, ...] = (
+    missing_object.CHECK,
+    orphan_object.CHECK,
+    size_mismatch.CHECK,
+    etag_mismatch.CHECK,
+    shared_object.CHECK,
+    unexpected_object.CHECK,
+    misplaced_object.CHECK,
+    multipart_leftover.CHECK,
+)
+
+CHECK_NAMES: tuple[str, ...] = (
+    *(check.name for check in TABLE_CHECKS),
+    *(check.name for check in OBJECT_CHECKS),
+)
 """Every check there is, in the order in which findings of one severity are reported."""

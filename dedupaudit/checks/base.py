@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from dedupaudit.checks.tally import Tally
 from dedupaudit.display import visible
@@ -60,6 +60,18 @@ class Check:
     applies: Callable[[TableScan], Skip | None] = lambda _scan: None
 
 
+class NamedCheck(Protocol):
+    """What a finding takes from its check."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that reports use."""
+
+    @property
+    def severity(self) -> Severity:
+        """Return how bad its findings are."""
+
+
 @dataclass
 class TableScan:
     """One table while it is scanned: the source, the questions asked, and the totals that the checks fill in."""
@@ -101,10 +113,18 @@ class TableScan:
             raise self._survey
         return self._survey
 
+    def survey_soon(self) -> None:
+        """Let the source begin the survey while it looks for duplicates."""
+        if self._survey is None:
+            self.source.survey_soon(self.table, self._suspects)
+
+    @property
+    def _suspects(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(("null_ids", *self.wanted)))
+
     def _counted(self, kinds: Sequence[Value]) -> Survey | SourceError:
-        suspects = dict.fromkeys(("null_ids", *self.wanted))
         try:
-            survey = self.source.survey(self.table, tuple(suspects), kinds)
+            survey = self.source.survey(self.table, self._suspects, kinds)
         except SourceError as error:
             return error
         self.tally.rows = survey.rows
@@ -117,7 +137,7 @@ class TableScan:
 
     def finding(
         self,
-        check: Check,
+        check: NamedCheck,
         key: Mapping[str, KeyValue | bytes | Undecodable | float],
         *,
         count: int,

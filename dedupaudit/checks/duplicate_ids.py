@@ -40,6 +40,7 @@ def _and(why: str, scan: TableScan) -> str:
 
 def _findings(scan: TableScan) -> Iterator[Sighting]:
     totals = Totals()
+    scan.survey_soon()
     rows = scan.source.duplicate_rows(scan.table)
     for group in read_groups(rows, scan.table, scan.source.same, totals, EVIDENCE_LIMIT):
         yield Sighting(group.rows, group.rank, partial(_finding, scan, group))

@@ -13,6 +13,7 @@ COMMANDS = {
     "demo": "Build the incident in a folder and audit it: the first thing to run.",
     "init": "Read a database's catalog and write a commented dedupaudit.toml.",
     "scan": "Find duplicate, NULL, blank and nearly equal IDs, and what protects each table.",
+    "crosscheck": "Find rows whose object is gone, and objects that no row knows.",
     "report": "Render a saved report again, without scanning.",
     "schema": "Print the JSON Schema of the report or the configuration.",
 }
@@ -22,6 +23,7 @@ Examples:
   dedupaudit demo                        see it work on a small incident
   dedupaudit scan --db postgresql://auditor@replica/app
   dedupaudit scan activities --db sqlite:///app.db -f json -o report.json
+  dedupaudit crosscheck --db sqlite:///app.db --objects file:///srv/objects
   dedupaudit init --db mysql://auditor@replica/app
 """
 

@@ -74,17 +74,36 @@ _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
         option("--exit-zero", is_flag=True, default=None, help="Findings do not fail; errors still do."),
     ),
     "checks": (
-        option("--check", multiple=True, type=_Names(), metavar="NAME", help="Only this check. Repeatable."),
-        option("--skip-check", multiple=True, type=_Names(), metavar="NAME", help="Not this check. Repeatable."),
         option("--distrust-indexes", is_flag=True, default=None,
                help="Read every row, even where a unique index says that there is no duplicate."),
         option("--stuck-after", metavar="DURATION", help="An upload is stuck after this long.  [default: 1h]"),
         option("--engine", type=click.Choice(("auto", "pushdown", "snapshot", "spark")),
                help="Where duplicates are looked for: in the database, or in keys streamed from it.  [default: auto]"),
+    ),
+    "findings": (
+        option("--check", multiple=True, type=_Names(), metavar="NAME", help="Only this check. Repeatable."),
+        option("--skip-check", multiple=True, type=_Names(), metavar="NAME", help="Not this check. Repeatable."),
         option("--findings", metavar="FILE", help="Every finding, streamed: .jsonl, .csv or .parquet."),
         option("--max-findings", type=click.IntRange(min=0), metavar="N",
                help="Findings in the report.  [default: 1000]"),
         option("--memory-limit", metavar="SIZE", help="For the embedded engine.  [default: 256MB]"),
+    ),
+    "objects": (
+        option("--objects", metavar="URL", help="oss://BUCKET/PREFIX/ or file:///DIR."),
+        option("--oss-endpoint", metavar="URL", help="Where the bucket is: https://oss-cn-hangzhou.aliyuncs.com."),
+        option("--oss-region", metavar="REGION", help="For the signature: cn-hangzhou."),
+        option("--inventory", metavar="FILE",
+               help="manifest.json of an OSS inventory, here or oss://…: no listing is paid for."),
+        option("--template", metavar="KEY", help="An object's key: screenshots/{device_id}/{id}.jpg."),
+        option("--grace", metavar="DURATION", help="Younger rows and objects may be on their way.  [default: 1h]"),
+        option("--max-missing", metavar="SHARE",
+               help="More missing objects than this are taken for a wrong setting.  [default: 50%]"),
+        option("--credentials", metavar="FROM",
+               help="auto, environment, file:PATH or ecs:ROLE.  [default: auto]"),
+        option("--signature", type=click.Choice(("v4", "v1")), help="How requests are signed.  [default: v4]"),
+        option("--qps", type=float, metavar="N", help="At most so many requests a second."),
+        option("--threads", type=click.IntRange(1, 64), metavar="N",
+               help="Ranges of keys listed side by side; 1 lists in one.  [default: 8]"),
     ),
     "talk": (
         option("-q", "--quiet", is_flag=True, default=None, help="No progress, no remarks; errors still."),
@@ -95,8 +114,18 @@ _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
 }  # fmt: skip
 
 
+# Flags of the object store, and what `[objects]` calls them.
+_OBJECT_FIELDS = {
+    "objects": "url",
+    "oss_endpoint": "endpoint",
+    "oss_region": "region",
+    **{name: name for name in ("inventory", "template", "grace", "max_missing", "credentials", "signature")},
+    **{name: name for name in ("qps", "threads")},
+}
+
+
 def shared(*groups: str) -> Callable[[Command], Command]:
-    """Add groups of options to a command: database, output, verdict, checks, talk."""
+    """Add groups of options to a command: database, objects, output, verdict, findings, checks, talk."""
 
     def decorate(command: Command) -> Command:
         for group in reversed(groups):
@@ -114,11 +143,13 @@ def settings_of(given: dict[str, Any]) -> Settings:
     options = dict(given)
     db = options.pop("db", ())
     config = options.pop("config", None)
+    objects = {field: options.pop(flag, None) for flag, field in _OBJECT_FIELDS.items()}
     return load_settings(
         config,
         cwd=Path.cwd(),
         environ=os.environ,
         db=db,
+        objects=objects,
         overrides={
             # A flag that is repeated with the same value says nothing new.
             name: list(dict.fromkeys(value)) if isinstance(value, tuple) else value
@@ -126,3 +157,13 @@ def settings_of(given: dict[str, Any]) -> Settings:
             if value not in (None, ())
         },
     )
+
+
+def refuse_bytes(tables: tuple[str, ...]) -> None:
+    """Raise UsageError for a name that is not text: no database has it, and drivers crash on it."""
+    from dedupaudit.display import visible
+    from dedupaudit.errors import UsageError
+
+    for name in tables:
+        if any("\ud800" <= char <= "\udfff" for char in name):
+            raise UsageError(f"the table's name {visible(name)} is not UTF-8", "type it in a UTF-8 terminal")

@@ -41,6 +41,11 @@ def _inputs(settings: Settings) -> Iterator[tuple[str, Path]]:
             yield from (("the database", Path(database.url.database + suffix)) for suffix in _BESIDE)
         if database.password_file:
             yield "the password file", database.password_file
+    objects = settings.objects
+    if objects and objects.inventory and not objects.inventory.startswith("oss://"):
+        yield "the inventory", Path(objects.inventory)
+    if objects and objects.credentials.startswith("file:"):
+        yield "the credentials file", Path(objects.credentials.removeprefix("file:"))
     yield from (("the configuration", path) for path in settings.config_files)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dedupaudit.audit import ScanRequest, scan
-from dedupaudit.building import Outcome
+from dedupaudit.building import FindingSink, Outcome
 from dedupaudit.commands.outputs import refuse_inputs
 from dedupaudit.commands.rendering import destination, report_to
 from dedupaudit.display import visible
@@ -29,8 +30,28 @@ if TYPE_CHECKING:
 
 def run_scan(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> int:
     """Scan as the settings say, write the report, and return the exit code."""
+    return _told(scan_with(runtime, settings, tables), settings.options)
+
+
+def run_crosscheck(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> int:
+    """Hold rows against objects as the settings say, write the report, and return the exit code."""
+    from dedupaudit.crosscheck import crosscheck
+
     options = settings.options
-    outcome = scan_with(runtime, settings, tables)
+
+    def announce(text: str) -> None:
+        if not options.quiet:
+            click.echo(scrub(f"dedupaudit: {text}"), err=True)
+
+    def run(request: ScanRequest, progress: Progress, sink: FindingSink | None) -> Outcome:
+        interrupt = runtime.interrupt
+        return crosscheck(settings, request, interrupt=interrupt, progress=progress, sink=sink, announce=announce)
+
+    return _told(_with_sink(settings, tables, "crosscheck", run), options)
+
+
+def _told(outcome: Outcome, options: Options) -> int:
+    """Write the report and what is said beside it, and return the exit code."""
     report_to(outcome.report, options)
     _say_what_failed(outcome.report)
     if not options.quiet:
@@ -39,8 +60,30 @@ def run_scan(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> i
     return outcome.exit_code(options.fail_on, exit_zero=options.exit_zero)
 
 
-def scan_with(runtime: Runtime, settings: Settings, tables: tuple[str, ...], command: str = "scan") -> Outcome:
-    """Scan, streaming every finding to `--findings`; where a report cannot go is said before the scan, not after."""
+def scan_with(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> Outcome:
+    """Scan, streaming every finding to `--findings`."""
+
+    def run(request: ScanRequest, progress: Progress, sink: FindingSink | None) -> Outcome:
+        return scan(settings, request, interrupt=runtime.interrupt, progress=progress, sink=sink)
+
+    return _with_sink(settings, tables, "scan", run)
+
+
+def demo_with(runtime: Runtime, settings: Settings) -> Outcome:
+    """Scan and crosscheck into one report."""
+    from dedupaudit.audit import scan_and_crosscheck
+
+    def run(request: ScanRequest, progress: Progress, sink: FindingSink | None) -> Outcome:
+        return scan_and_crosscheck(settings, request, interrupt=runtime.interrupt, progress=progress, sink=sink)
+
+    return _with_sink(settings, (), "demo", run)
+
+
+_Run = Callable[[ScanRequest, Progress, "FindingSink | None"], Outcome]
+
+
+def _with_sink(settings: Settings, tables: tuple[str, ...], command: str, run: _Run) -> Outcome:
+    """Run with progress and a sink of findings; where a report cannot go is said before the run, not after."""
     options = settings.options
     if options.engine == "spark":
         raise UsageError(
@@ -67,11 +110,11 @@ def scan_with(runtime: Runtime, settings: Settings, tables: tuple[str, ...], com
     with ExitStack() as stack:
         progress = progress_for(options, stack)
         if options.findings is None:
-            return scan(settings, request, interrupt=runtime.interrupt, progress=progress)
+            return run(request, progress, None)
         from dedupaudit.reports.findings import open_findings
 
         sink = stack.enter_context(open_findings(Path(options.findings), options.memory_limit))
-        return scan(settings, request, interrupt=runtime.interrupt, progress=progress, sink=sink.write)
+        return run(request, progress, sink.write)
 
 
 def progress_for(options: Options, stack: ExitStack) -> Progress:

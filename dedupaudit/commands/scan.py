@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from dedupaudit.commands.options import settings_of, shared
+from dedupaudit.commands.options import refuse_bytes, settings_of, shared
 from dedupaudit.interrupt import Runtime
 
 HELP = """\b
@@ -23,21 +23,11 @@ protects each table. Without TABLES: those of dedupaudit.toml, else activities, 
 
 @click.command("scan", help=HELP)
 @click.argument("tables", nargs=-1, metavar="[TABLE]...")
-@shared("database", "checks", "output", "verdict", "talk")
+@shared("database", "findings", "checks", "output", "verdict", "talk")
 @click.pass_obj
 def command(runtime: Runtime, /, tables: tuple[str, ...], **given: Any) -> int:
     """Scan, write the report, and return the exit code."""
     from dedupaudit.commands.running import run_scan
 
-    _refuse_bytes(tables)
+    refuse_bytes(tables)
     return run_scan(runtime, settings_of(given), tables)
-
-
-def _refuse_bytes(tables: tuple[str, ...]) -> None:
-    """Raise UsageError for a name that is not text: no database has it, and drivers crash on it."""
-    from dedupaudit.display import visible
-    from dedupaudit.errors import UsageError
-
-    for name in tables:
-        if any("\ud800" <= char <= "\udfff" for char in name):
-            raise UsageError(f"the table's name {visible(name)} is not UTF-8", "type it in a UTF-8 terminal")

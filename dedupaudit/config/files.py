@@ -194,6 +194,10 @@ def _anchor(content: dict[str, Any], folder: Path) -> None:
     relative = re.match("file:([^/].*)", objects.get("url", ""), re.DOTALL)
     if relative:
         objects["url"] = f"file://{folder / relative[1]}"
+    if "inventory" in objects and not objects["inventory"].startswith("oss://"):
+        objects["inventory"] = str(folder / objects["inventory"])
+    if objects.get("credentials", "").startswith("file:"):
+        objects["credentials"] = f"file:{folder / Path(objects['credentials'][5:]).expanduser()}"
     if "files" in logs:
         files = [logs["files"]] if isinstance(logs["files"], str) else logs["files"]
         # The folder's own name may hold a [ or a *: only what the user wrote is a pattern.

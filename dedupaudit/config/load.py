@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dedupaudit.config.files import find_files, merge, read_file
-from dedupaudit.config.models import ConfigFile, DatabaseSection, DatabaseSettings, Options, Settings
+from dedupaudit.config.models import ConfigFile, DatabaseSection, DatabaseSettings, ObjectsSettings, Options, Settings
 from dedupaudit.config.problems import dotted, invalid, shown_path
 from dedupaudit.errors import UsageError
 from dedupaudit.nearest import did_you_mean
@@ -28,12 +28,14 @@ def load_settings(
     environ: Mapping[str, str],
     db: Sequence[str] = (),
     overrides: Mapping[str, object] | None = None,
+    objects: Mapping[str, object] | None = None,
 ) -> Settings:
     """Return the settings of a run.
 
     `config` replaces the search for the nearest file; `db` (`URL` or `NAME=URL`) replaces the databases of the files;
     `overrides` are options from flags or environment, by their names in `Options`, where None is "not given": text
-    (`30s`, `256MB`), or the seconds and bytes themselves. Raises UsageError.
+    (`30s`, `256MB`), or the seconds and bytes themselves; `objects` are likewise fields of `ObjectsSettings`. Raises
+    UsageError.
     """
     sources = [read_file(path) for path in find_files(config, cwd, environ)]
     content, origins = merge(sources)
@@ -48,7 +50,7 @@ def load_settings(
             for database in databases
         ),
         tables=merged.tables,
-        objects=merged.objects,
+        objects=_objects(merged.objects, objects or {}, cwd),
         logs=merged.logs,
         options=options,
         config_files=files,
@@ -67,6 +69,23 @@ def _overridden(options: Options, overrides: Mapping[str, object]) -> Options:
         hint = "each option is a flag, `--fail-on`, and a variable, `DEDUPAUDIT_FAIL_ON`"
         raise invalid("options from flags or environment", error, {(): Options}, hint) from None
     return options.model_copy(update={name: getattr(checked, name) for name in given})
+
+
+def _objects(configured: ObjectsSettings | None, given: Mapping[str, object], cwd: Path) -> ObjectsSettings | None:
+    """Return the object store with what flags and environment give laid over it; their paths are meant from `cwd`."""
+    given = {name: value for name, value in given.items() if value is not None}
+    if not given:
+        return configured
+    try:
+        checked = ObjectsSettings.model_validate(given, context={"converted": True})
+    except ValidationError as error:
+        hint = "each of them is a flag, such as --objects or --oss-endpoint, and a variable, such as DEDUPAUDIT_OBJECTS"
+        raise invalid("the object store from flags or environment", error, {(): ObjectsSettings}, hint) from None
+    values = {name: getattr(checked, name) for name in given}
+    url = str(values.get("url", ""))
+    if url.startswith("file:") and not url.startswith("file:/"):
+        values["url"] = f"file://{cwd / url.removeprefix('file:')}"
+    return (configured or ObjectsSettings()).model_copy(update=values)
 
 
 def _from_flags(db: Sequence[str], cwd: Path) -> list[DatabaseSettings]:

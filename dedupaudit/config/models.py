@@ -12,11 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from dedupaudit.config.values import (
     Columns,
     ColumnsOrNone,
+    Credentials,
     DatabaseName,
     Duration,
     ObjectsUrl,
     Pattern,
     RealTable,
+    Share,
     Size,
     Switchable,
     Template,
@@ -90,6 +92,18 @@ class ObjectsSettings(_Section):
     )
     protect: Texts = Field((), description="prefixes whose objects no finding is about")
     also_referenced: Texts = Field((), description="SELECTs of further object keys that are in use")
+    inventory: Text | None = Field(None, description="the manifest.json of an OSS inventory: a file, or oss://…")
+    max_missing: Share = Field(
+        0.5,
+        description="more missing objects than this share of the rows are taken for a wrong setting",
+        json_schema_extra={"default": "50%"},
+    )
+    credentials: Credentials = Field(
+        "auto", description="auto, environment, file:PATH or ecs:ROLE: where the access key comes from"
+    )
+    signature: Literal["v4", "v1"] = "v4"
+    qps: float | None = Field(None, gt=0, strict=False, description="at most so many requests a second")
+    threads: int = Field(8, ge=1, le=64, description="so many ranges of keys are listed side by side")
 
 
 class LogEventSettings(_Section):

@@ -42,6 +42,19 @@ def _in_units(parse: Callable[[str], float], forms: str) -> Callable[[object, Va
     return convert
 
 
+def _share(value: object) -> object:
+    """Return a share of 0 to 1, written `50%` or 0.5."""
+    share: float | None = None
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", value, re.ASCII)
+        share = float(match[1]) / (100 if match[2] else 1) if match else None
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        share = float(value)
+    if share is None or not 0 <= share <= 1:
+        raise broken('expected a share between 0% and 100%: "50%", or 0.5')
+    return share
+
+
 def _texts(what: str, *, empty: bool = True) -> Callable[[object], object]:
     def convert(value: object) -> object:
         items = [value] if isinstance(value, str) else value
@@ -163,6 +176,13 @@ def _object_key_template(value: str) -> str:
     return value
 
 
+def _credentials(value: str) -> str:
+    if not re.fullmatch("auto|environment|file:.+|ecs:.+", value, re.DOTALL):
+        # Whatever it is may be a secret that was pasted here.
+        raise broken("expected auto, environment, file:PATH or ecs:ROLE; a key itself belongs in the environment")
+    return value
+
+
 def _database_name(value: str) -> str:
     try:
         check_name(value)
@@ -196,6 +216,12 @@ Url = Annotated[
     _schema("string", "a database: postgresql://user@host/name, sqlite:///app.db"),
 ]
 ObjectsUrl = Annotated[str, PlainValidator(_objects_url), _schema("string", "oss://bucket/prefix/ or file:///folder")]
+Share = Annotated[
+    float,
+    PlainValidator(_share),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number", "minimum": 0, "maximum": 1}]}),
+]
+Credentials = Annotated[str, AfterValidator(_credentials)]
 DatabaseName = Annotated[str, AfterValidator(_database_name)]
 Pattern = Annotated[str, AfterValidator(_pattern_with_id)]
 Template = Annotated[str, AfterValidator(_object_key_template)]

@@ -26,7 +26,7 @@ _THREADS = 2
 class Engine:
     """One DuckDB database of its own, gone when it is closed. A context manager."""
 
-    def __init__(self, memory_limit: int) -> None:
+    def __init__(self, memory_limit: int, most: int = _MOST) -> None:
         import duckdb
 
         with explained():
@@ -36,7 +36,7 @@ class Engine:
                 self.connection: duckdb.DuckDBPyConnection = duckdb.connect(
                     str(self.folder / "snapshot.duckdb"),
                     config={
-                        "memory_limit": f"{min(max(memory_limit, _LEAST), _MOST) // 1000}KB",
+                        "memory_limit": f"{min(max(memory_limit, _LEAST), most) // 1000}KB",
                         "threads": _THREADS,
                         "temp_directory": str(self.folder),
                         "preserve_insertion_order": False,

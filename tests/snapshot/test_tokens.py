@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedupaudit.errors import SourceError
-from dedupaudit.snapshot import engine, tokens
+from dedupaudit.snapshot import engine, intake, tokens
 from dedupaudit.snapshot.tokens import TokenStore
 
 BIGINT = st.integers(-(2**63), 2**63 - 1)
@@ -33,7 +33,7 @@ def test_repeated_tokens_are_those_that_occur_more_than_once(
     values: list[int | None], batch: int, piece: int, part: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tokens, "_PIECE", piece)
+        patch.setattr(intake, "_PIECE", piece)
         patch.setattr(tokens, "_BUFFER", 16)
         patch.setattr(tokens, "_PART", part)
         with TokenStore(1) as store:
