@@ -14,7 +14,7 @@ from dedupaudit.sqlfiles import fill, sql_root, sql_text
 
 FILES = sorted((Path(__file__).parent.parent / "sql").rglob("*.sql"))
 # Filled by each query for itself.
-PER_QUERY = {"counts", "condition", "rowids", "columns"}
+PER_QUERY = {"counts", "condition", "rowids", "columns", "select"}
 
 
 def test_there_are_sql_files_and_the_program_finds_them() -> None:

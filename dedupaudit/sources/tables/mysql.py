@@ -14,7 +14,7 @@ from dedupaudit.errors import SourceError, UsageError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.model import Strategy
 from dedupaudit.progress import Progress
-from dedupaudit.sources.tables import mysql_errors
+from dedupaudit.sources.tables import mysql_errors, mysql_selects
 from dedupaudit.sources.tables.catalog import Catalog, Column
 from dedupaudit.sources.tables.mysql_catalog import CatalogReader
 from dedupaudit.sources.tables.mysql_facts import has_global, writing_privileges
@@ -218,6 +218,18 @@ class MysqlSource:
         self, table: Table, fields: Sequence[Column] = (), keys: Sequence[str] | None = None
     ) -> Iterator[list[ObjectRow]]:
         return self._objects.rows(*self._parts(table), fields, keys)
+
+    def check_select(self, select: str, where: str) -> None:
+        mysql_selects.check_select(self._session, select, where)
+
+    def selected(self, select: str, where: str) -> Iterator[list[Value]]:
+        return mysql_selects.selected(self._session, select, where)
+
+    def renew(self) -> None:
+        mysql_selects.renew(self._session)
+
+    def lag(self) -> float | None:
+        return mysql_selects.lag(self._session)
 
     def near_equal_keys(self, table: Table) -> Iterator[KeyVariant]:
         self._make_room(table)

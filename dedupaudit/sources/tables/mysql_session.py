@@ -116,6 +116,13 @@ class Session:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
+    def described(self, statement: str) -> tuple[list[tuple[str, int]], list[Raw]]:
+        """Return the columns of a statement, their names and the protocol's numbers of their types, and its rows."""
+        with self._statement():
+            cursor = self._connection.cursor(Cursor)
+            cursor.execute(statement)
+            return [(str(column[0]), int(column[1])) for column in cursor.description or ()], list(cursor.fetchall())
+
     def texts(self, statement: str) -> list[tuple[str | None, ...]]:
         """Return all rows of a statement about names and other texts."""
         return [

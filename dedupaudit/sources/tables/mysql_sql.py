@@ -45,12 +45,14 @@ def binary_literal(raw: bytes) -> str:
 def check_text(condition: str, where: str) -> None:
     """Raise UsageError unless a condition stays inside its parentheses and calls nothing that does more than read."""
     fence_condition(condition, where, MYSQL)
-    found = _MORE_THAN_READING.search(_QUOTED.sub("''", condition))
-    if found:
-        raise UsageError(
-            f"{where}: {found[0].strip('( ').upper()} does more than read",
-            "write one plain condition on the table's columns",
-        )
+    if found := more_than_reading(condition):
+        raise UsageError(f"{where}: {found} does more than read", "write one plain condition on the table's columns")
+
+
+def more_than_reading(sql: str) -> str | None:
+    """Return the word in SQL that does more than read, or None."""
+    found = _MORE_THAN_READING.search(_QUOTED.sub("''", sql))
+    return found[0].strip("( ").upper() if found else None
 
 
 def column_of(catalog: Catalog, column: Column) -> str:

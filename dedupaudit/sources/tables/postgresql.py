@@ -14,8 +14,9 @@ from dedupaudit.errors import SourceError, UsageError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.model import Strategy
 from dedupaudit.progress import Progress
+from dedupaudit.sources.tables import postgresql_selects
 from dedupaudit.sources.tables.catalog import Catalog, Column
-from dedupaudit.sources.tables.fence import POSTGRESQL, fence_condition
+from dedupaudit.sources.tables.fence import POSTGRESQL, fence_condition, fence_select
 from dedupaudit.sources.tables.near_equal import OddKey, near_equal_sets
 from dedupaudit.sources.tables.payload import same_json
 from dedupaudit.sources.tables.postgresql_asking import Asking, as_number
@@ -178,6 +179,20 @@ class PostgresqlSource:
         self, table: Table, fields: Sequence[Column] = (), keys: Sequence[str] | None = None
     ) -> Iterator[list[ObjectRow]]:
         return self._objects.rows(table, fields, keys)
+
+    def check_select(self, select: str, where: str) -> None:
+        postgresql_selects.check_select(self._ask, select, where)
+
+    def selected(self, select: str, where: str) -> Iterator[list[Value]]:
+        fence_select(select, where, POSTGRESQL)
+        return postgresql_selects.selected(self._ask, select, where)
+
+    def renew(self) -> None:
+        self._duplicates.counted.clear()
+        self._session.renew(forced=False)
+
+    def lag(self) -> float | None:
+        return postgresql_selects.lag(self._ask)
 
     def near_equal_keys(self, table: Table) -> Iterator[KeyVariant]:
         parts = self._ask.fragments(table)

@@ -126,9 +126,9 @@ class Session:
         found = self._run("SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery()")[0]
         self.pid, self.standby = int(str(found[0])), bool(found[1])
 
-    def renew(self) -> None:
-        """Take a new snapshot, on a new connection where the old one is gone."""
-        self.renewed = True
+    def renew(self, *, forced: bool = True) -> None:
+        """Take a new snapshot, on a new connection where the old one is gone. `forced` by a standby, or asked for."""
+        self.renewed = self.renewed or forced
         self._dead = None
         try:
             with self._explained(self._where):

@@ -6,6 +6,7 @@ Functions are called by their schema and text is cast to text, so that nothing o
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,9 @@ from dedupaudit.sources.tables.table import Table
 
 LONG_JSON = 65_536
 """Bytes above which JSON travels as the hash of its text, and is not compared as a value."""
+
+WORD = re.compile(r"[^\W\d][\w$]*")
+"""A word of SQL, which may be the name of a function."""
 
 _NULL = "NULL::pg_catalog.text"
 _SEED = "0"

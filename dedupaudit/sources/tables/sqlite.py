@@ -17,8 +17,9 @@ from dedupaudit.errors import StatementStopped, UsageError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.model import Strategy
 from dedupaudit.progress import Progress
+from dedupaudit.sources.tables import sqlite_selects
 from dedupaudit.sources.tables.catalog import Catalog, Column
-from dedupaudit.sources.tables.fence import fence_condition
+from dedupaudit.sources.tables.fence import fence_condition, fence_select
 from dedupaudit.sources.tables.folding import fold
 from dedupaudit.sources.tables.payload import PayloadHash
 from dedupaudit.sources.tables.protocol import (
@@ -197,6 +198,20 @@ class SqliteSource:
         self, table: Table, fields: Sequence[Column] = (), keys: Sequence[str] | None = None
     ) -> Iterator[list[ObjectRow]]:
         return self._objects.rows(table, self._fragments(table), len(self.locator(table)), fields, keys)
+
+    def check_select(self, select: str, where: str) -> None:
+        sqlite_selects.check_select(self._connection, select, where)
+
+    def selected(self, select: str, where: str) -> Iterator[list[Value]]:
+        fence_select(select, where)
+        return sqlite_selects.selected(self._execute, self._failures, self._stillness, select)
+
+    def renew(self) -> None:
+        with self._failures():
+            sqlite_selects.renew(self._connection, self._stillness)
+
+    def lag(self) -> float | None:
+        return 0.0
 
     def near_equal_keys(self, table: Table) -> Iterator[KeyVariant]:
         with self._running("near_equal_keys", table):

@@ -52,10 +52,20 @@ class Stillness:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._before = self._state()
+        self._alone = not _wal(path).exists()
 
     def _state(self) -> tuple[int, int, int]:
         status = self._path.stat()
         return status.st_ino, status.st_size, status.st_mtime_ns
+
+    def check_asleep(self) -> None:
+        """Raise SourceError as well where a writer came meanwhile: what it commits is not in the file yet."""
+        self.check()
+        if self._alone and _wal(self._path).exists():
+            raise SourceError(
+                f"{visible(str(self._path))} was opened by a writer while it was read without locks",
+                "try again while its application runs (then SQLite's own locks hold), or audit a copy",
+            )
 
     def check(self) -> None:
         """Raise SourceError if the file is not the one that was opened any more."""
@@ -78,7 +88,11 @@ def is_sleeping_wal(path: Path) -> bool:
     """
     with path.open("rb") as file:
         header = file.read(20)
-    return header[18:20] == b"\x02\x02" and not Path(f"{path}-wal").exists()
+    return header[18:20] == b"\x02\x02" and not _wal(path).exists()
+
+
+def _wal(path: Path) -> Path:
+    return Path(f"{path}-wal")
 
 
 def connect(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
