@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import repeat
 from string import Formatter
 from urllib.parse import unquote
 
@@ -11,7 +12,7 @@ from dedupaudit.config import Settings
 from dedupaudit.display import visible
 from dedupaudit.errors import UsageError
 from dedupaudit.nearest import nearest
-from dedupaudit.snapshot.escaping import escape, pack
+from dedupaudit.snapshot.escaping import escape_all, lines, pack, pack_all, pack_column
 from dedupaudit.sources.tables.catalog import Column
 from dedupaudit.sources.tables.protocol import ObjectRow, Undecodable, Value
 from dedupaudit.sources.tables.table import Table
@@ -24,7 +25,8 @@ _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 _MD5 = re.compile("[0-9A-Fa-f]{32}")
 _LARGEST = 2**63 - 1
 
-Line = tuple[str | None, ...]
+_FEW = 100
+_Texts = list[str | None]
 
 
 class Template:
@@ -69,58 +71,74 @@ class Namer:
         self._template = template
         self._bucket = f"{bucket}/" if bucket else None
         self._has_status = table.objects.status is not None
+        self._states: dict[str, tuple[str, str | None]] = {}
 
-    def lines(self, rows: Sequence[ObjectRow]) -> list[Line]:
-        """Return the fields of each row's line, escaped."""
-        return [self._line(*row) for row in rows]
+    def lines(self, rows: Sequence[ObjectRow]) -> bytes:
+        """Return the rows as lines for `Crossing.rows`.
 
-    def _line(
-        self,
-        judged: bool,
-        token: int | None,
-        key: tuple[Value, ...],
-        locator: tuple[Value, ...],
-        status: Value,
-        object_key: Value,
-        object_url: Value,
-        size: Value,
-        etag: Value,
-        at: Value,
-        updated: Value,
-        fields: tuple[Value, ...],
-    ) -> Line:
-        named = text_of(object_key)
-        if named is not None and not named.strip():
-            named = None
-        url = text_of(object_url)
-        if url is not None and not url.strip():
-            url = None
-        wanted = self._template.key(fields) if self._template else None
-        wrong_url = None
-        if named is None:
-            named = self._key_of_url(url) if url is not None else wanted
-        elif url is not None and not self._leads(url, named):
-            wrong_url = url
-        expected = wanted if named is not None and wanted is not None and named != wanted else None
-        state = _STATES.get(status, UNKNOWN) if self._has_status and isinstance(status, str) else EXPECTS
-        if self._has_status and not isinstance(status, str):
-            state = UNKNOWN
-        return (
-            self._number,
-            "1" if judged else "0",
-            None if token is None else str(token),
-            pack(key),
-            pack(locator),
-            str(state),
-            None if status is None else pack((status,)),
-            None if named is None else escape(named),
-            None if expected is None else escape(expected),
-            None if wrong_url is None else escape(wrong_url),
-            _size(size),
-            _md5(etag),
-            None if at is None else pack((at,)),
-            None if updated is None else pack((updated,)),
+        Column by column, because ten million rows are read: what is plain in a whole column is looked at once.
+        """
+        if not rows:
+            return b""
+        judged, tokens, keys, locators, statuses, named, urls, sizes, etags, at, updated, fields = zip(
+            *rows, strict=True
         )
+        wanted = [self._template.key(one) for one in fields] if self._template else _nothing(len(rows))
+        object_keys, wrong = self._named(_texts(named), _texts(urls), wanted)
+        expected = _nothing(len(rows))
+        if self._template:
+            expected = [
+                rule if key is not None and rule is not None and key != rule else None
+                for key, rule in zip(object_keys, wanted, strict=True)
+            ]
+        states = list(map(self._state, statuses))
+        return lines(
+            zip(
+                repeat(self._number),
+                ["1" if one else "0" for one in judged],
+                [None if token is None else str(token) for token in tokens],
+                pack_all(keys),
+                pack_all(locators),
+                [state for state, _ in states],
+                [packed for _, packed in states],
+                escape_all(object_keys),
+                escape_all(expected),
+                escape_all(wrong),
+                list(map(_size, sizes)),
+                list(map(_md5, etags)) if any(etags) else _nothing(len(rows)),
+                pack_column(at),
+                pack_column(updated),
+                strict=False,
+            )
+        )
+
+    def _named(self, keys: _Texts, urls: _Texts, wanted: _Texts) -> tuple[_Texts, _Texts]:
+        """Return the object key of each row, and its URL where that leads elsewhere."""
+        if not any(urls):
+            return [key if key is not None else rule for key, rule in zip(keys, wanted, strict=True)], _nothing(
+                len(keys)
+            )
+        found: _Texts = []
+        wrong = _nothing(len(keys))
+        for place, (key, url) in enumerate(zip(keys, urls, strict=True)):
+            if key is None:
+                key = self._key_of_url(url) if url is not None else wanted[place]
+            elif url is not None and not self._leads(url, key):
+                wrong[place] = url
+            found.append(key)
+        return found, wrong
+
+    def _state(self, status: Value) -> tuple[str, str | None]:
+        """Return what a status says of the object, and the status for the line; there are few different ones."""
+        if isinstance(status, str) and (known := self._states.get(status)):
+            return known
+        state = (
+            EXPECTS if not self._has_status else _STATES.get(status, UNKNOWN) if isinstance(status, str) else UNKNOWN
+        )
+        told = str(state), None if status is None else pack((status,))
+        if isinstance(status, str) and len(self._states) < _FEW:
+            self._states[status] = told
+        return told
 
     def _leads(self, url: str, key: str) -> bool:
         """Say whether a URL leads to a key: its path, decoded or as it stands, with or without the bucket before it."""
@@ -143,6 +161,16 @@ class Namer:
         bare = path.removeprefix("/")
         path = re.split("[?#]", bare, maxsplit=1)[0]
         return unquote(path, errors="surrogateescape"), bare
+
+
+def _nothing(rows: int) -> _Texts:
+    return [None] * rows
+
+
+def _texts(values: Sequence[Value]) -> _Texts:
+    """Return a column as text, None for what is blank."""
+    texts = list(map(text_of, values))
+    return [None if text is None or not text or text.isspace() else text for text in texts]
 
 
 def text_of(value: Value) -> str | None:

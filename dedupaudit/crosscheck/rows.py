@@ -45,7 +45,7 @@ class RowReader:
                 for batch in self.source.object_rows(table, fields, keys):
                     seen += len(batch)
                     named = batch if self.judged else [row._replace(judged=False) for row in batch]
-                    intake.write(lines(self.namer.lines(named)))
+                    intake.write(self.namer.lines(named))
                     progress.advance_to(seen)
         finally:
             progress.finish()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 from dedupaudit.sources.tables.protocol import Key, Undecodable, Value
 
@@ -24,6 +25,13 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(_escaped, text) if _SPECIAL.search(text) else text
 
 
+def escape_all(column: Sequence[str | None]) -> Sequence[str | None]:
+    """Return a column of texts as fields; a column without a special character is returned as it is."""
+    if _SPECIAL.search("".join(filter(None, column))):
+        return [None if text is None else escape(text) for text in column]
+    return column
+
+
 def unescape(field: str) -> str:
     """Return the text that was escaped."""
     return _ESCAPED.sub(_meant, field) if "\\" in field else field
@@ -32,6 +40,23 @@ def unescape(field: str) -> str:
 def pack(key: Key) -> str:
     """Return a key as one field; equal keys of equal types are equal fields."""
     return _SEPARATOR.join(map(_pack_part, key))
+
+
+def pack_column(values: Sequence[Value]) -> Sequence[str | None]:
+    """Return a column as fields that `unpack` makes keys of one part of; None stays none."""
+    if _are(str, values) and not _SPECIAL.search("".join(cast("Sequence[str]", values))):
+        return ["s" + value for value in cast("Sequence[str]", values)]
+    if _are(int, values):
+        return [f"i{value}" for value in cast("Sequence[int]", values)]
+    return [None if value is None else _pack_part(value) for value in values]
+
+
+def pack_all(keys: Sequence[Key]) -> Sequence[str | None]:
+    """Return a column of keys as fields."""
+    if keys and len(keys[0]) == 1:
+        column = pack_column([key[0] for key in keys])
+        return [NULL if field is None else field for field in column]
+    return [pack(key) for key in keys]
 
 
 def unpack(field: str) -> Key:
@@ -43,6 +68,10 @@ def lines(rows: Iterable[Sequence[str | None]]) -> bytes:
     """Return rows of fields, escaped by their makers, as lines."""
     text = "\n".join(["\t".join([NULL if field is None else field for field in row]) for row in rows])
     return (text + "\n").encode("utf-8") if text else b""
+
+
+def _are(kind: type, values: Sequence[Value]) -> bool:
+    return set(map(type, values)) == {kind}
 
 
 def _pack_part(value: Value) -> str:
