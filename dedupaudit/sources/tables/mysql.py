@@ -138,7 +138,7 @@ class MysqlSource:
         known = [_kind_literal(table.group, kind) for kind in kinds] if len(kinds) <= _FEW_KINDS else [None]
         few = all(one is not None for one in known)
         if few:
-            conditions += [f"{parts['kind']} <=> {one}" for one in known]
+            conditions += [f"{writer.kind()} <=> {one}" for one in known]
         parts["counts"] = "".join(f",\n  COUNT(IF({condition}, 1, NULL))" for condition in conditions)
         with self._step("survey", table):
             counts = [int(count or 0) for count in self._session.rows(_filled("survey", parts))[0]]
@@ -147,6 +147,9 @@ class MysqlSource:
 
     def _by_kind(self, table: Table, parts: dict[str, str]) -> dict[Value, int]:
         return self._kinds(table, _filled("rows_by_kind", parts))
+
+    def survey_soon(self, table: Table, suspects: Sequence[str]) -> None:
+        """Do nothing: one connection has one snapshot, and cannot do two things."""
 
     def null_keys_by_kind(self, table: Table) -> dict[Value, int]:
         _writer, parts = self._parts(table)
@@ -329,7 +332,8 @@ def _kind_literal(column: Column | None, kind: Value) -> str | None:
     found: Kind = kind_of(column)
     if found.text:
         raw = encode(kind, found.charset)
-        return None if raw is None else binary_literal(raw)
+        # An explicit collation decides: no copy of the column's value is made, as CAST would for each row and kind.
+        return None if raw is None else f"{binary_literal(raw)} COLLATE `binary`"
     if found.integer and isinstance(kind, int) and found.base not in ("bit", "year"):
         return binary_literal(str(kind).encode())
     return None

@@ -187,6 +187,13 @@ class Writer:
         upper = f"CAST(LOWER({name}) AS BINARY) <> CAST({name} AS BINARY)"
         return f"({size} <> CHAR_LENGTH({name}) OR {upper} OR {edges})"
 
+    def kind(self) -> str:
+        """Return the group column as it is compared with some literal bytes of one kind."""
+        column = self.table.group
+        if column and kind_of(column).text and not kind_of(column).numbered:
+            return self.named(column)
+        return f"CAST({self._or_null(column)} AS BINARY)"
+
     def _utf8(self, column: Column) -> str:
         name = self.named(column)
         return name if kind_of(column).charset == "utf8mb4" else f"CONVERT({name} USING utf8mb4)"

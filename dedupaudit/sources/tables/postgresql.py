@@ -20,6 +20,7 @@ from dedupaudit.sources.tables.fence import POSTGRESQL, fence_condition, fence_s
 from dedupaudit.sources.tables.near_equal import OddKey, near_equal_sets
 from dedupaudit.sources.tables.payload import same_json
 from dedupaudit.sources.tables.postgresql_asking import Asking, as_number
+from dedupaudit.sources.tables.postgresql_beside import Asked, Beside
 from dedupaudit.sources.tables.postgresql_catalog import describe, find_relation, relation_names
 from dedupaudit.sources.tables.postgresql_duplicates import Duplicates
 from dedupaudit.sources.tables.postgresql_objects import ObjectReader
@@ -33,6 +34,7 @@ from dedupaudit.sources.tables.postgresql_sql import (
     unfolded,
     wanted_keys,
 )
+from dedupaudit.sources.tables.postgresql_strategy import SMALL
 from dedupaudit.sources.tables.protocol import (
     DuplicateRow,
     Key,
@@ -60,6 +62,8 @@ class PostgresqlSource:
 
     def __init__(self, settings: DatabaseSettings, interrupt: Interrupt, progress: Progress, reading: Reading) -> None:
         self.name = settings.name
+        self._settings, self._interrupt = settings, interrupt
+        self._beside: Beside | None = None
         self._session = Session(settings, interrupt)
         codec = extensions.encodings.get(self._session.encoding, "utf-8")
         self._ask = Asking(self._session, Writer(self._session.encoding, codec), reading, progress)
@@ -129,11 +133,13 @@ class PostgresqlSource:
         asked = list(kinds) if few else []
         conditions = [fill(sql_text(f"scan/postgresql/suspects/{suspect}.sql"), parts) for suspect in suspects]
         conditions += [is_kind(parts["kind"], kind) for kind in asked]
-        parts["counts"] = "".join(f",\n  pg_catalog.count(*) FILTER (WHERE {condition})" for condition in conditions)
+        parts["counts"] = _counts(conditions)
 
         counted = self._duplicates.counted.get(table)
         if counted and not kinds and set(suspects) <= {"null_ids"}:
             return Survey(counted.rows, dict.fromkeys(suspects, counted.nulls), {})
+        if self._beside and (found := self._beside.survey(table, suspects, kinds)):
+            return found
 
         def ask() -> Survey:
             with self._ask.running("survey", table):
@@ -146,6 +152,21 @@ class PostgresqlSource:
             return Survey(rows, dict(zip(suspects, counts, strict=False)), by_kind)
 
         return self._session.retried(ask)
+
+    def survey_soon(self, table: Table, suspects: Sequence[str]) -> None:
+        self._end_beside()
+        snapshot, rows = self._session.exported, table.catalog.row_estimate
+        if snapshot is None or (rows or 0) < SMALL:
+            return
+        parts = self._ask.fragments(table)
+        conditions = [fill(sql_text(f"scan/postgresql/suspects/{suspect}.sql"), parts) for suspect in suspects]
+        parts["counts"] = _counts(conditions)
+        by_kind = self._ask.filled("survey_by_kind", parts) if table.group else None
+        self._beside = Beside(
+            Asked(table, tuple(suspects), self._ask.filled("survey", parts), by_kind),
+            lambda: Session(self._settings, self._interrupt, snapshot),
+            self._interrupt,
+        )
 
     def null_keys_by_kind(self, table: Table) -> dict[Value, int]:
         statement = self._ask.filled("null_keys_by_kind", self._ask.fragments(table))
@@ -189,6 +210,7 @@ class PostgresqlSource:
 
     def renew(self) -> None:
         self._duplicates.counted.clear()
+        self._end_beside()
         self._session.renew(forced=False)
 
     def lag(self) -> float | None:
@@ -284,8 +306,18 @@ class PostgresqlSource:
         return "; ".join(f"it {reason}: {', '.join(tables)}" for reason, tables in reasons.items())
 
     def close(self) -> None:
+        self._end_beside()
         self._session.close()
+
+    def _end_beside(self) -> None:
+        if self._beside:
+            self._beside.close()
+            self._beside = None
 
     @property
     def _whole(self) -> str:
         return f"database {visible(self.name)}"
+
+
+def _counts(conditions: Sequence[str]) -> str:
+    return "".join(f",\n  pg_catalog.count(*) FILTER (WHERE {condition})" for condition in conditions)

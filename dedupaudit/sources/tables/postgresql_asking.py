@@ -15,7 +15,7 @@ from dedupaudit.sources.tables.protocol import Reading, Value
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.sqlfiles import fill, sql_text
 
-_WITHOUT_INDEXES = {"enable_indexscan": "off", "enable_indexonlyscan": "off", "enable_bitmapscan": "off"}
+WITHOUT_INDEXES = {"enable_indexscan": "off", "enable_indexonlyscan": "off", "enable_bitmapscan": "off"}
 
 
 class Asking:
@@ -55,7 +55,7 @@ class Asking:
 
     def question(self, table: Table, planner: Mapping[str, str] | None = None) -> AbstractContextManager[None]:
         """Ask about a table within a savepoint. No index is read where none is trusted."""
-        settings = {**(planner or {}), **(_WITHOUT_INDEXES if table.distrust_indexes else {})}
+        settings = {**(planner or {}), **(WITHOUT_INDEXES if table.distrust_indexes else {})}
         return self.session.question(visible(table.label), settings)
 
     @contextmanager

@@ -61,7 +61,10 @@ _SETTINGS = {
 class Session:
     """A connection in one read-only transaction with one snapshot. Statements raise SourceError or Cancelled."""
 
-    def __init__(self, settings: DatabaseSettings, interrupt: Interrupt) -> None:
+    def __init__(self, settings: DatabaseSettings, interrupt: Interrupt, snapshot: str | None = None) -> None:
+        self._snapshot = snapshot
+        self.exported: str | None = None
+        """What another session can take the same snapshot by, where the server gives that away."""
         self._parameters = connection_parameters(settings.url)
         self._where = shown_place(settings.url)
         self._timeout = settings.timeout
@@ -72,7 +75,7 @@ class Session:
         self.standby = False
         self.renewed = False
         """Whether a standby made the audit take a second snapshot."""
-        self.watch = Watch(interrupt, self._cancel, self._waiting)
+        self.watch = Watch(interrupt, self.cancel, self._waiting)
         self._connect()
 
     # ---- beginning and end
@@ -122,13 +125,28 @@ class Session:
 
     def _begin(self) -> None:
         self._run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if self._snapshot is not None:
+            self._run(f"SET TRANSACTION SNAPSHOT {literal(self._snapshot)}")
         # The first statement takes the snapshot: all later ones see this moment.
         found = self._run("SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery()")[0]
         self.pid, self.standby = int(str(found[0])), bool(found[1])
+        if self._snapshot is None and not self.standby:
+            self._export()
+
+    def _export(self) -> None:
+        """Let another session see this snapshot; a server that will not has nothing lost, as nothing was read yet."""
+        try:
+            self.exported = str(self._run("SELECT pg_catalog.pg_export_snapshot()")[0][0])
+        except psycopg2.DatabaseError as error:
+            if error.pgcode is None or self.connection.closed:
+                raise
+            self._run("ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            self._run("SELECT 1")
 
     def renew(self, *, forced: bool = True) -> None:
         """Take a new snapshot, on a new connection where the old one is gone. `forced` by a standby, or asked for."""
         self.renewed = self.renewed or forced
+        self.exported = None
         self._dead = None
         try:
             with self._explained(self._where):
@@ -291,8 +309,10 @@ class Session:
 
     # ---- what the watch does, in its own thread
 
-    def _cancel(self) -> None:
-        self.connection.cancel()
+    def cancel(self) -> None:
+        """End the running statement on the server."""
+        with suppress(psycopg2.Error):
+            self.connection.cancel()
 
     def _waiting(self) -> str | None:
         if self._monitor is None or self._monitor.closed:

@@ -140,6 +140,9 @@ class TableSource(Protocol):
     def survey(self, table: Table, suspects: Sequence[str], kinds: Sequence[Value] = ()) -> Survey:
         """Count the rows, those that each named condition (`suspects/NAME.sql`) holds for, and those of each kind."""
 
+    def survey_soon(self, table: Table, suspects: Sequence[str]) -> None:
+        """Say that `survey` will be asked for, when the duplicates are known: a source may begin it beside them."""
+
     def suspect_rows(self, table: Table, suspect: str) -> Iterator[SuspectRow]:
         """Yield the rows for which one condition holds."""
 
