@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from dedupaudit.config import TableSettings
 from tests.cli.launching import completed, started
 from tests.cli.reading import report_of, said, statuses
 from tests.conftest import Run
 from tests.faults.standby import StandbyServer
-from tests.faults.targets import Postgresql, configuration, fill, running, url
+from tests.faults.targets import DATABASE, LOGIN, PASSWORD, Postgresql, configuration, fill, running, url
 from tests.servers.postgresql import PostgresqlServer
+from tests.sources.tables.opened import opened
 
 pytestmark = pytest.mark.xdist_group("standby")
 
@@ -101,3 +103,18 @@ def test_a_query_that_recovery_cancels_once_is_tried_again(
     assert became == {"db.activities.duplicate_ids": "stopped", "db.screenshots.duplicate_ids": "checked"}
     assert b"longer than --timeout allows" in done.err
     assert done.code == 1
+
+
+def test_a_server_in_recovery_says_how_far_it_is_behind(primary: Postgresql, replica: Postgresql) -> None:
+    key = TableSettings(key=("id",))
+    # Only the first may see the primary's last message.
+    for user, password in (("postgres", None), (LOGIN, PASSWORD)):
+        place = replica.server.url(user=user, password=password, database=DATABASE)
+        with opened(place, key, name="activities") as (source, _table):
+            behind = source.lag()
+            assert behind is not None
+            assert 0.0 <= behind < 600
+            source.renew()
+            assert not [remark for remark in source.remarks() if "different moments" in remark]
+    with opened(primary.server.url(database=DATABASE), key, name="activities") as (source, _table):
+        assert source.lag() == 0.0
