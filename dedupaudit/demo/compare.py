@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from dedupaudit.demo.truth import Expected, Truth
+from dedupaudit.demo.truth import OBJECT_CHECKS, STORE, Expected, Truth
 from dedupaudit.display import visible
-from dedupaudit.model import Base64, Finding, KeyValue, Report
+from dedupaudit.model import Base64, Coverage, Finding, KeyValue, Report
 
 # Which check must have looked before a total can be held against the truth.
 _LOOKED_BY = {
@@ -28,10 +28,11 @@ def disagreements(report: Report, truth: Truth) -> list[str]:
     What a check found is compared where the coverage says `checked`. A check that failed or was stopped, a table that
     no check looked at, and a report that was cut short are disagreements too: nothing agrees by not having looked.
     """
-    checked = {(row.target, row.check) for row in report.coverage if row.status == "checked"}
+    checked = {(_target(report, row), row.check) for row in report.coverage if row.status == "checked"}
     return [
         *_unlooked(report, truth, checked),
         *_totals(report, truth, checked),
+        *_store(report, truth, checked),
         *_findings(report, truth, checked),
     ]
 
@@ -41,9 +42,11 @@ def _unlooked(report: Report, truth: Truth, checked: set[tuple[str, str]]) -> It
         if row.status in ("failed", "stopped") and (row.check in truth.checks or row.check == "*"):
             reason = f": {visible(row.reason)}" if row.reason else ""
             became = "failed" if row.status == "failed" else "was stopped"
-            yield f"{row.check} on {visible(row.target)} {became}{reason}"
+            yield f"{row.check} on {visible(_target(report, row))} {became}{reason}"
     looked_at = {target for target, check in checked if check in truth.checks}
     yield from (f"no check looked at {table}" for table in truth.tables if table not in looked_at)
+    if report.run.command == "demo" and (STORE, "orphan_object") not in checked:
+        yield "no check looked at the objects"
     if report.truncated:
         yield f"the report shows {len(report.findings)} of {report.summary.findings} findings: raise --max-findings"
 
@@ -62,6 +65,38 @@ def _totals(report: Report, truth: Truth, checked: set[tuple[str, str]]) -> Iter
                 yield f"{table}: {name} should be {true}, and the report says {told}"
 
 
+def _store(report: Report, truth: Truth, checked: set[tuple[str, str]]) -> Iterator[str]:
+    """Hold the totals of the store against the truth, and the counts of its findings."""
+    if (STORE, "orphan_object") not in checked:
+        return
+    summaries = list((report.summary.objects or {}).values())
+    if len(summaries) != 1:
+        yield f"the report should have the totals of one store, and has those of {len(summaries)}"
+        return
+    expected = {
+        "rows": truth.tables["screenshots"].rows,
+        "objects": truth.objects.stored,
+        "bytes": truth.objects.bytes,
+        "orphan_bytes": truth.objects.orphan_bytes,
+        "missing_bytes": truth.objects.missing_bytes,
+    }
+    asked = {check for _, check in checked}
+    for check in OBJECT_CHECKS:
+        if check in asked:
+            expected[check] = sum(finding.check == check for finding in truth.findings)
+    if "missing_object" not in asked:
+        del expected["missing_bytes"]
+    for name, true in expected.items():
+        told = getattr(summaries[0], name)
+        if told != true:
+            yield f"{STORE}: {name} should be {true}, and the report says {told}"
+
+
+def _target(report: Report, told: Coverage | Finding) -> str:
+    """Return the name that the truth has for a target: the store's URL tells where the demo's folder is."""
+    return STORE if told.target in (report.summary.objects or ()) else told.target
+
+
 def _findings(report: Report, truth: Truth, checked: set[tuple[str, str]]) -> Iterator[str]:
     expected: dict[_Name, list[Expected]] = {}
     for planted in truth.findings:
@@ -70,7 +105,7 @@ def _findings(report: Report, truth: Truth, checked: set[tuple[str, str]]) -> It
     told: dict[_Name, list[Finding]] = {}
     for finding in report.findings:
         if finding.check in truth.checks:
-            told.setdefault(_name(finding.check, finding.target, finding.key), []).append(finding)
+            told.setdefault(_name(finding.check, _target(report, finding), finding.key), []).append(finding)
     for name in sorted({*expected, *told}, key=repr):
         wanted, found = expected.get(name, []), told.get(name, [])
         if len(found) < len(wanted):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from dedupaudit.demo.background import Background
 from dedupaudit.demo.collisions import id_collision, several_devices
@@ -12,8 +12,8 @@ from dedupaudit.demo.logfiles import LogFile
 from dedupaudit.demo.loglines import LogLine
 from dedupaudit.demo.races import check_then_act, overlapping_batches, row_before_object
 from dedupaudit.demo.retries import missing_unique, no_idempotency_check, timeout_retry
-from dedupaudit.demo.rows import ROW_TYPES, Screenshot, TableName
-from dedupaudit.demo.scene import Case, Scene, StoredObject
+from dedupaudit.demo.rows import ROW_TYPES, Screenshot, TableName, object_key
+from dedupaudit.demo.scene import Case, Scene, StoredObject, state, stored_object
 from dedupaudit.demo.truth import Expected, Logs, Objects, Planted, Resized, Shared, Totals, Truth
 from dedupaudit.demo.uploads import (
     illegal_state,
@@ -63,13 +63,14 @@ def truth_of(
 ) -> Truth:
     """Return what an audit of the incident must find."""
     findings = tuple(finding for case in cases for finding in case.expected)
+    sizes = {stored.key: len(stored.content) for stored in objects}
     return Truth(
         seed=background.seed,
         rows=rows,
         tables={table: _totals(table, cases, findings, background) for table in ROW_TYPES},
-        findings=findings,
+        findings=(*findings, *(finding for case in cases for finding in _of_objects(case, sizes))),
         cases=tuple(_planted(case) for case in cases),
-        objects=_objects(cases, objects),
+        objects=_objects(cases, sizes),
         logs=_logs(cases, logs, lines),
         files=tuple(files),
     )
@@ -108,14 +109,30 @@ def _planted(case: Case) -> Planted:
     )
 
 
-def _objects(cases: Iterable[Case], objects: Sequence[StoredObject]) -> Objects:
+def _of_objects(case: Case, sizes: Mapping[str, int]) -> Iterator[Expected]:
+    """Yield the findings that a case's rows and objects must lead to when they are held against each other."""
+    for check, keys in (("missing_object", case.missing), ("unexpected_object", case.unexpected)):
+        yield from (state(check, row) for key in keys for row in _pictures(case, key))
+    for key in case.resized:
+        wrong = [row for row in _pictures(case, key) if row.file_size != sizes[key]]
+        yield state("size_mismatch", wrong[0]).model_copy(update={"count": len(wrong)})
+    yield from (state("misplaced_object", row) for row in case.rows if row.id in case.misplaced)
+    yield from (stored_object("orphan_object", key) for key in case.orphans)
+    yield from (stored_object("shared_object", key, len(_named_by(case, key))) for key in case.shared)
+
+
+def _objects(cases: Iterable[Case], sizes: Mapping[str, int]) -> Objects:
     cases = tuple(cases)
-    sizes = {stored.key: len(stored.content) for stored in objects}
+    missing = [(case, key) for case in cases for key in case.missing]
     return Objects(
-        stored=len(objects),
+        stored=len(sizes),
         bytes=sum(sizes.values()),
         orphans=tuple(key for case in cases for key in case.orphans),
-        missing=tuple(key for case in cases for key in case.missing),
+        orphan_bytes=sum(sizes[key] for case in cases for key in case.orphans),
+        missing=tuple(key for _, key in missing),
+        missing_bytes=sum(row.file_size or 0 for case, key in missing for row in _pictures(case, key)),
+        unexpected=tuple(key for case in cases for key in case.unexpected),
+        misplaced=tuple(item for case in cases for item in case.misplaced),
         shared=tuple(Shared(object_key=key, ids=_named_by(case, key)) for case in cases for key in case.shared),
         resized=tuple(
             Resized(
@@ -132,7 +149,9 @@ def _objects(cases: Iterable[Case], objects: Sequence[StoredObject]) -> Objects:
 
 
 def _pictures(case: Case, key: str) -> Iterator[Screenshot]:
-    return (row for row in case.rows if isinstance(row, Screenshot) and row.oss_key == key)
+    """Return the rows that name an object, or that do not say where theirs is and belong there."""
+    pictures = (row for row in case.rows if isinstance(row, Screenshot))
+    return (row for row in pictures if (row.oss_key or object_key(row.device_id, row.id)) == key)
 
 
 def _named_by(case: Case, key: str) -> tuple[str, ...]:

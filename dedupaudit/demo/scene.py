@@ -18,7 +18,7 @@ from dedupaudit.demo.rows import (
     stamp,
     table_of,
 )
-from dedupaudit.demo.truth import Expected
+from dedupaudit.demo.truth import STORE, Expected
 from dedupaudit.model import RowClass
 
 FIRST_DAY = 1_766_361_600_000
@@ -61,6 +61,8 @@ class Case:
     missing: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
     resized: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    misplaced: tuple[str, ...] = ()
     written_twice: tuple[str, ...] = ()
     overlapping: bool = False
 
@@ -157,3 +159,8 @@ def duplicate(rows: Sequence[Row], row_class: RowClass, *differs: str) -> Expect
 def state(check: str, row: Row) -> Expected:
     """Return the finding that the state of one row must lead to."""
     return Expected(check=check, target=table_of(row), key={"id": str(row.id)}, count=1)
+
+
+def stored_object(check: str, key: str, count: int = 1) -> Expected:
+    """Return the finding about an object that no one row owns."""
+    return Expected(check=check, target=STORE, key={"object_key": key}, count=count)

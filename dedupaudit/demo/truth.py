@@ -29,6 +29,21 @@ SCAN_CHECKS = (
 )
 
 
+OBJECT_CHECKS = (
+    "missing_object",
+    "orphan_object",
+    "size_mismatch",
+    "etag_mismatch",
+    "shared_object",
+    "unexpected_object",
+    "misplaced_object",
+    "multipart_leftover",
+)
+
+STORE = "objects"
+"""The target of findings about objects that no row owns: the store's own name tells where the folder is."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -37,7 +52,7 @@ class Expected(_Part):
     """One finding that an audit must report."""
 
     check: str
-    target: str
+    target: str = Field(description="a table, or `objects`: the store")
     key: dict[str, str] = Field(default_factory=dict)
     count: int | None = Field(default=None, description="null: any")
     row_class: RowClass | None = Field(default=None, alias="class")
@@ -91,7 +106,11 @@ class Objects(_Part):
     stored: int = Field(description="files under objects/")
     bytes: int
     orphans: tuple[str, ...] = Field(description="objects that no row names")
+    orphan_bytes: int
     missing: tuple[str, ...] = Field(description="keys of completed rows without an object")
+    missing_bytes: int = Field(description="as the rows say")
+    unexpected: tuple[str, ...] = Field(description="objects of pending, uploading and failed rows")
+    misplaced: tuple[str, ...] = Field(description="IDs whose row does not name the key that the template says")
     shared: tuple[Shared, ...]
     resized: tuple[Resized, ...]
     written_twice: tuple[str, ...] = Field(description="uploaded by two requests side by side")
@@ -116,7 +135,9 @@ class Truth(_Part):
     complete: Literal[True] = True
     seed: int
     rows: int = Field(description="good rows in the background, over all tables")
-    checks: tuple[str, ...] = Field(default=SCAN_CHECKS, description="the checks that `findings` speaks for")
+    checks: tuple[str, ...] = Field(
+        default=(*SCAN_CHECKS, *OBJECT_CHECKS), description="the checks that `findings` speaks for"
+    )
     tables: dict[str, Totals]
     findings: tuple[Expected, ...]
     cases: tuple[Planted, ...]

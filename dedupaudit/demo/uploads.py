@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dedupaudit.demo import loglines
@@ -98,11 +99,16 @@ def incomplete_row(scene: Scene) -> Iterator[Case]:
     """`completed` without a key or URL; and a key on a row that was never completed."""
     row, stored = _stored(scene)
     yield _single("incomplete_row", "completed, its URL is empty", row._replace(oss_url=""), stored)
-    yield _single("incomplete_row", "completed, without key and URL", _without_picture(scene))
+    row = _without_picture(scene)
+    # Where its object should be is what the template says.
+    missing = (object_key(row.device_id, row.id),)
+    yield replace(_single("incomplete_row", "completed, without key and URL", row), missing=missing)
     row, stored = _stored(scene, status="failed")
-    yield _single("incomplete_row", "failed, yet it names an object", row, stored)
+    failed = _single("incomplete_row", "failed, yet it names an object", row, stored)
+    yield replace(failed, unexpected=(stored.key,))
     row, stored = _stored(scene, status="pending")
-    yield _single("incomplete_row", "pending for ever, yet it names an object", row, stored, "stuck_upload")
+    pending = _single("incomplete_row", "pending for ever, yet it names an object", row, stored, "stuck_upload")
+    yield replace(pending, unexpected=(stored.key,))
 
 
 def _without_picture(scene: Scene) -> Screenshot:
@@ -161,4 +167,5 @@ def shared_object(scene: Scene) -> Iterator[Case]:
         rows=(row, other),
         objects=(stored,),
         shared=(stored.key,),
+        misplaced=(str(other.id),),
     )

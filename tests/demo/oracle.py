@@ -65,6 +65,45 @@ def findings(rows: list[dict[str, Any]], table: str) -> Counter[Found]:
     return found
 
 
+def object_findings(rows: list[dict[str, Any]], sizes: dict[str, int]) -> Counter[Found]:
+    """Return the same of rows held against objects; what no row owns is told of `objects`, by its key."""
+    found: Counter[tuple[str, str, str | None]] = Counter()
+    ids = defaultdict(set)
+    for item, group in grouped(rows).items():
+        owned = {key_of(row) for row in group if row["status"] not in ("pending", "uploading", "failed")}
+        for row in group:
+            key, size, done = key_of(row), row["file_size"], row["status"] == "completed"
+            ids[key].add(item)
+            found["missing_object", "screenshots", item] += done and key not in sizes
+            found["size_mismatch", "screenshots", item] += done and size is not None and sizes.get(key, size) != size
+            found["unexpected_object", "screenshots", item] += key in sizes and key not in owned
+            found["misplaced_object", "screenshots", item] += key != from_template(row)
+    for key in sizes:
+        found["orphan_object", "objects", key] += key not in ids
+        found["shared_object", "objects", key] += len(ids[key]) if len(ids[key]) > 1 else 0
+    return Counter((check, target, key, count, None, ()) for (check, target, key), count in found.items() if count)
+
+
+def grouped(rows: list[dict[str, Any]]) -> dict[str | None, list[dict[str, Any]]]:
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row["id"]].append(row)
+    return groups
+
+
+def key_of(row: dict[str, Any]) -> str:
+    return str(row["oss_key"] or from_template(row))
+
+
+def from_template(row: dict[str, Any]) -> str:
+    return f"screenshots/{row['device_id']}/{row['id']}.jpg"
+
+
+def stored(folder: Path) -> dict[str, int]:
+    root = folder / "objects"
+    return {path.relative_to(root).as_posix(): path.stat().st_size for path in root.rglob("*") if path.is_file()}
+
+
 def classify(group: list[dict[str, Any]]) -> tuple[str, tuple[str, ...]]:
     columns = [name for name in group[0] if name not in ("seq", "created_at", "updated_at")]
     differs = tuple(sorted(name for name in columns if len({value(name, row) for row in group}) > 1))

@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 
 from dedupaudit.demo import Truth, disagreements
+from dedupaudit.demo.truth import OBJECT_CHECKS, SCAN_CHECKS, STORE
 from dedupaudit.model import Report
 from tests.demo.conftest import Incident
 
 Content = dict[str, Any]
+SHOWN = "file:///somewhere/objects"
+OF_KEYS = ("orphan_object", "shared_object", "multipart_leftover")
+OF_ROWS = tuple(check for check in OBJECT_CHECKS if check not in OF_KEYS)
 
 
 def right_report(truth: Truth) -> Content:
@@ -21,8 +25,7 @@ def right_report(truth: Truth) -> Content:
             "fingerprint": str(number),
             "check": told.check,
             "severity": "high",
-            "source": "db",
-            "target": told.target,
+            **place(told.target),
             "key": dict(told.key),
             "count": 1 if told.count is None else told.count,
             "class": told.row_class,
@@ -32,14 +35,18 @@ def right_report(truth: Truth) -> Content:
         for number, told in enumerate(truth.findings)
     ]
     coverage = [
-        {"source": "db", "target": table, "check": check, "status": "checked"}
-        for table in truth.tables
-        for check in truth.checks
+        {**place(table), "check": check, "status": "checked"}
+        for table, checks in (
+            *((table, SCAN_CHECKS) for table in truth.tables),
+            ("screenshots", OF_ROWS),
+            (STORE, OF_KEYS),
+        )
+        for check in checks
         if check != "index_disagrees"
     ]
     return {
         "tool": {"version": "0"},
-        "run": {"id": "1", "command": "scan", "started_at": "", "finished_at": ""},
+        "run": {"id": "1", "command": "demo", "started_at": "", "finished_at": ""},
         "complete": True,
         "coverage": coverage,
         "summary": {
@@ -48,9 +55,27 @@ def right_report(truth: Truth) -> Content:
             "by_severity": {},
             "by_verdict": {},
             "tables": {f"db.{table}": told.model_dump() for table, told in truth.tables.items()},
+            "objects": {SHOWN: store(truth)},
         },
         "findings": findings,
         "truncated": False,
+    }
+
+
+def place(target: str) -> Content:
+    """Return source and target as a report has them: the store by its URL."""
+    return {"source": "objects", "target": SHOWN} if target == STORE else {"source": "db", "target": target}
+
+
+def store(truth: Truth) -> Content:
+    told = truth.objects
+    return {
+        "rows": truth.tables["screenshots"].rows,
+        "objects": told.stored,
+        "bytes": told.bytes,
+        "orphan_bytes": told.orphan_bytes,
+        "missing_bytes": told.missing_bytes,
+        **{check: sum(finding.check == check for finding in truth.findings) for check in OBJECT_CHECKS},
     }
 
 
@@ -72,7 +97,11 @@ def test_the_right_report_agrees(incident: Incident) -> None:
 
 
 @pytest.mark.parametrize(
-    "check", ["duplicate_ids", "null_ids", "blank_ids", "near_equal_ids", "missing_unique", "illegal_state"]
+    "check",
+    [
+        *("duplicate_ids", "null_ids", "blank_ids", "near_equal_ids", "missing_unique", "illegal_state"),
+        *("missing_object", "orphan_object", "size_mismatch", "shared_object", "unexpected_object", "misplaced_object"),
+    ],
 )
 def test_a_finding_left_out_is_named(incident: Incident, check: str) -> None:
     content = right_report(incident.truth)
@@ -164,6 +193,44 @@ def test_a_total_that_is_off_or_unknown_is_named(incident: Incident, name: str, 
     assert differences(content, incident.truth) == [sentence]
 
 
+@pytest.mark.parametrize(
+    "name", ["rows", "objects", "bytes", "orphan_bytes", "missing_bytes", "orphan_object", "etag_mismatch"]
+)
+@pytest.mark.parametrize("wrong", [4_711, None])
+def test_a_total_of_the_store_that_is_off_or_unknown_is_named(incident: Incident, name: str, wrong: int | None) -> None:
+    content = right_report(incident.truth)
+    content["summary"]["objects"][SHOWN][name] = wrong
+    sentence = f"objects: {name} should be {store(incident.truth)[name]}, and the report says {wrong}"
+    assert differences(content, incident.truth) == [sentence]
+
+
+def test_a_store_without_totals_is_named(incident: Incident) -> None:
+    content = right_report(incident.truth)
+    content["summary"]["objects"] = {SHOWN: store(incident.truth), "oss://other/": {}}
+    assert differences(content, incident.truth) == [
+        "the report should have the totals of one store, and has those of 2"
+    ]
+
+
+def test_an_objects_check_that_failed_is_named_without_the_folder(incident: Incident) -> None:
+    content = right_report(incident.truth)
+    for row in content["coverage"]:
+        if row["check"] == "shared_object":
+            row.update(status="failed", reason="disk")
+    content["findings"].remove(first(content, "shared_object"))
+    content["summary"]["objects"][SHOWN]["shared_object"] = None
+    assert differences(content, incident.truth) == ["shared_object on objects failed: disk"]
+
+
+def test_a_scan_alone_agrees_with_the_truth_too(incident: Incident) -> None:
+    content = right_report(incident.truth)
+    content["run"]["command"] = "scan"
+    content["coverage"] = [row for row in content["coverage"] if row["check"] in SCAN_CHECKS]
+    content["findings"] = [finding for finding in content["findings"] if finding["check"] in SCAN_CHECKS]
+    del content["summary"]["objects"]
+    assert differences(content, incident.truth) == []
+
+
 def test_a_table_without_totals_is_named(incident: Incident) -> None:
     content = right_report(incident.truth)
     del content["summary"]["tables"]["db.processes"]
@@ -172,6 +239,7 @@ def test_a_table_without_totals_is_named(incident: Incident) -> None:
 
 def test_checks_that_were_not_asked_for_are_not_compared(incident: Incident) -> None:
     content = right_report(incident.truth)
+    content["run"]["command"] = "scan"
     content["coverage"] = [row for row in content["coverage"] if row["check"] == "null_ids"]
     content["findings"] = [finding for finding in content["findings"] if finding["check"] == "null_ids"]
     for totals in content["summary"]["tables"].values():
@@ -181,7 +249,7 @@ def test_checks_that_were_not_asked_for_are_not_compared(incident: Incident) -> 
 
 def test_a_later_commands_findings_are_no_business_of_this_truth(incident: Incident) -> None:
     content = right_report(incident.truth)
-    content["findings"].append({**first(content, "missing_unique"), "check": "orphan_object", "target": "screenshots"})
+    content["findings"].append({**first(content, "missing_unique"), "check": "repeated_receive", "target": "logs"})
     assert differences(content, incident.truth) == []
 
 
@@ -189,7 +257,10 @@ def test_a_report_that_looked_at_nothing_does_not_agree(incident: Incident) -> N
     content = right_report(incident.truth)
     content.update(coverage=[], findings=[])
     content["summary"]["tables"] = {}
-    assert differences(content, incident.truth) == [f"no check looked at {table}" for table in incident.truth.tables]
+    assert differences(content, incident.truth) == [
+        *(f"no check looked at {table}" for table in incident.truth.tables),
+        "no check looked at the objects",
+    ]
 
 
 @pytest.mark.parametrize(("status", "says"), [("failed", "failed: disk"), ("stopped", "was stopped: disk")])

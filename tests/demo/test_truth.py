@@ -19,7 +19,7 @@ from dedupaudit.demo import Truth, build, load_truth
 from dedupaudit.demo.truth import Expected
 from dedupaudit.errors import UsageError
 from tests.demo.conftest import Incident
-from tests.demo.oracle import TABLES, Found, findings, read, totals
+from tests.demo.oracle import TABLES, Found, findings, key_of, object_findings, read, stored, totals
 
 CONSTRAINTS = ("missing_unique", "invalid_index", "redundant_index", "index_disagrees")
 
@@ -28,7 +28,7 @@ def as_found(expected: Expected) -> Found:
     return (
         expected.check,
         expected.target,
-        expected.key.get("id"),
+        expected.key.get("id", expected.key.get("object_key")),
         expected.count,
         expected.row_class,
         expected.differs,
@@ -56,6 +56,7 @@ def test_a_recount_of_the_database_agrees_with_the_truth(tmp_path: Path, rows: i
         table: told.model_dump() for table, told in truth.tables.items()
     }
     found = sum((findings(content, table) for table, content in tables.items()), Counter[Found]())
+    found += object_findings(tables["screenshots"], stored(tmp_path / "demo"))
     assert found == Counter(as_found(told) for told in truth.findings if told.check not in CONSTRAINTS)
 
 
@@ -146,9 +147,13 @@ def test_the_objects_are_pictures_as_large_and_as_old_as_their_rows_say(incident
     files = {path.relative_to(root).as_posix(): path for path in root.rglob("*.jpg")}
     assert len(files) == told.stored
     assert sum(path.stat().st_size for path in files.values()) == told.bytes
-    rows = [row for row in read(incident.folder / "app.db", "screenshots") if (row["oss_key"] or "").strip()]
+    pictures = read(incident.folder / "app.db", "screenshots")
+    rows = [row for row in pictures if (row["oss_key"] or "").strip()]
     assert sorted(set(files) - {row["oss_key"] for row in rows}) == sorted(told.orphans)
-    assert sorted({row["oss_key"] for row in rows} - set(files)) == sorted(told.missing)
+    assert sum(files[key].stat().st_size for key in told.orphans) == told.orphan_bytes
+    completed = [row for row in pictures if row["status"] == "completed"]
+    assert sorted({key_of(row) for row in completed} - set(files)) == sorted(told.missing)
+    assert sum(row["file_size"] or 0 for row in completed if key_of(row) in told.missing) == told.missing_bytes
     for row in rows:
         if row["oss_key"] in files and row["oss_key"] not in {wrong.object_key for wrong in told.resized}:
             assert files[row["oss_key"]].stat().st_size == row["file_size"]
