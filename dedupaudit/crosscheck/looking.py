@@ -12,8 +12,8 @@ from dedupaudit.sources.objects.protocol import ObjectFact, ObjectSource
 from dedupaudit.sources.objects.side_by_side import side_by_side
 
 _PAGE = 1000
-_PAGE_IN_HEADS = 4
-"""A page of a listing takes about as long as so many HEADs."""
+_PAGE_IN_HEADS = 20
+"""A page of a listing costs about as much as so many HEADs, in time and in money."""
 _WORTH_LISTING = 64
 _FORBIDDEN = 403
 _GIVE_UP = 5

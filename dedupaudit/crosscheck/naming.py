@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import repeat
 from string import Formatter
+from typing import cast
 from urllib.parse import unquote
 
 from dedupaudit.config import Settings
@@ -71,7 +72,8 @@ class Namer:
         self._template = template
         self._bucket = f"{bucket}/" if bucket else None
         self._has_status = table.objects.status is not None
-        self._states: dict[str, tuple[str, str | None]] = {}
+        self._states: dict[Value, tuple[str, str | None]] = {}
+        self._origins: set[str] = set()
 
     def lines(self, rows: Sequence[ObjectRow]) -> bytes:
         """Return the rows as lines for `Crossing.rows`.
@@ -91,7 +93,10 @@ class Namer:
                 rule if key is not None and rule is not None and key != rule else None
                 for key, rule in zip(object_keys, wanted, strict=True)
             ]
-        states = list(map(self._state, statuses))
+        known = self._states
+        states = [
+            known[status] if type(status) is str and status in known else self._state(status) for status in statuses
+        ]
         return lines(
             zip(
                 repeat(self._number),
@@ -104,7 +109,7 @@ class Namer:
                 escape_all(object_keys),
                 escape_all(expected),
                 escape_all(wrong),
-                list(map(_size, sizes)),
+                _sizes(sizes),
                 list(map(_md5, etags)) if any(etags) else _nothing(len(rows)),
                 pack_column(at),
                 pack_column(updated),
@@ -123,15 +128,17 @@ class Namer:
         for place, (key, url) in enumerate(zip(keys, urls, strict=True)):
             if key is None:
                 key = self._key_of_url(url) if url is not None else wanted[place]
-            elif url is not None and not self._leads(url, key):
+            elif (
+                url is not None
+                and not (url.endswith(key) and url[: len(url) - len(key)] in self._origins)
+                and not self._leads(url, key)
+            ):
                 wrong[place] = url
             found.append(key)
         return found, wrong
 
     def _state(self, status: Value) -> tuple[str, str | None]:
         """Return what a status says of the object, and the status for the line; there are few different ones."""
-        if isinstance(status, str) and (known := self._states.get(status)):
-            return known
         state = (
             EXPECTS if not self._has_status else _STATES.get(status, UNKNOWN) if isinstance(status, str) else UNKNOWN
         )
@@ -142,9 +149,12 @@ class Namer:
 
     def _leads(self, url: str, key: str) -> bool:
         """Say whether a URL leads to a key: its path, decoded or as it stands, with or without the bucket before it."""
-        # Nearly every URL is its origin and the key.
-        if url.endswith(key) and _ORIGIN.fullmatch(url, 0, max(0, len(url) - len(key) - 1)):
-            return url[len(url) - len(key) - 1 : len(url) - len(key)] == "/"
+        # Nearly every URL is its origin and the key, and there are few origins.
+        before = url[: len(url) - len(key)] if url.endswith(key) else ""
+        if before.endswith("/") and _ORIGIN.fullmatch(before, 0, len(before) - 1):
+            if len(self._origins) < _FEW:
+                self._origins.add(before)
+            return True
         paths = self._paths(url)
         return key in paths or bool(self._bucket and self._bucket + key in paths)
 
@@ -184,6 +194,12 @@ def text_of(value: Value) -> str | None:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+def _sizes(values: Sequence[Value]) -> _Texts:
+    if set(map(type, values)) == {int}:
+        return [str(size) if -_LARGEST <= size <= _LARGEST else None for size in cast("Sequence[int]", values)]
+    return list(map(_size, values)) if any(value is not None for value in values) else _nothing(len(values))
 
 
 def _size(value: Value) -> str | None:

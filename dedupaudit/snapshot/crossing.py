@@ -102,7 +102,7 @@ class Crossing:
     """The columns of one crosscheck, in a private folder that is gone at the end. A context manager."""
 
     def __init__(self, memory_limit: int, protected: Sequence[str] = ()) -> None:
-        self._engine = Engine(memory_limit, _MOST)
+        self._engine = Engine(memory_limit, _MOST, kept=False)
         self._salt = secrets.token_hex(16)
         self._unprotected = " AND ".join(f"NOT starts_with(rows.key, {_text(escape(one))})" for one in protected)
         with explained(self._engine.folder):
@@ -134,7 +134,7 @@ class Crossing:
 
     def rows(self, look: Looking) -> Intake:
         """Return where lines of rows go, in the order of `_ROW`; at the second look only those that are sought stay."""
-        ident = "md5_number_lower(concat(t, ':', coalesce(token, id)))::UBIGINT"
+        ident = "hash(t, coalesce(token, id))"
         values = ", ".join(name for name in _ROW if name != "token")
         only = " SEMI JOIN sought USING (h)" if look == "again" else ""
         return Intake(

@@ -26,7 +26,8 @@ _THREADS = 2
 class Engine:
     """One DuckDB database of its own, gone when it is closed. A context manager."""
 
-    def __init__(self, memory_limit: int, most: int = _MOST) -> None:
+    def __init__(self, memory_limit: int, most: int = _MOST, *, kept: bool = True) -> None:
+        """Open it; what is not `kept` is written to disk only where the memory does not hold it, and never synced."""
         import duckdb
 
         with explained():
@@ -34,7 +35,7 @@ class Engine:
         try:
             with explained(self.folder):
                 self.connection: duckdb.DuckDBPyConnection = duckdb.connect(
-                    str(self.folder / "snapshot.duckdb"),
+                    str(self.folder / "snapshot.duckdb") if kept else ":memory:",
                     config={
                         "memory_limit": f"{min(max(memory_limit, _LEAST), most) // 1000}KB",
                         "threads": _THREADS,
