@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from dedupaudit.checks import TABLE_CHECKS
+from dedupaudit.checks import OBJECT_CHECKS, TABLE_CHECKS
 from dedupaudit.commands.cli import COMMANDS, cli
 from dedupaudit.errors import ExitCode
 
@@ -74,6 +74,8 @@ def test_the_exit_codes_are_the_programs() -> None:
 def test_the_checks_and_their_severities_are_the_programs() -> None:
     rows = {row[0].strip("`"): row[1] for row in rows_below("The checks")}
     assert rows == {check.name: check.severity for check in TABLE_CHECKS}
+    rows = {row[0].strip("`"): row[1] for row in rows_below("Rows against objects")}
+    assert rows == {check.name: check.severity for check in OBJECT_CHECKS}
 
 
 def test_every_command_line_in_a_code_block_parses() -> None:
