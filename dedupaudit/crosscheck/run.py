@@ -172,7 +172,9 @@ class _Run:
             self.cover_rest(status_of(error), reason_of(error))
             return
         known = [reader.scan.table.catalog.row_estimate for reader in self.readers]
-        announce(self.store.announcement(None if None in known else sum(rows or 0 for rows in known)))
+        announcement = self.store.announcement(None if None in known else sum(rows or 0 for rows in known))
+        if announcement:
+            announce(announcement)
         with Crossing(self.request.memory_limit, self.objects.protect) as crossing:
             try:
                 self._first_look(crossing)

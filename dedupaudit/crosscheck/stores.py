@@ -53,14 +53,14 @@ class Store:
             self.live.preflight()
             self.latency = time.monotonic() - began
 
-    def announcement(self, rows: int | None) -> str:
-        """Say what reading will cost: requests by kind, their price class, and the time."""
+    def announcement(self, rows: int | None) -> str | None:
+        """Say what reading will cost: requests by kind, their price class, and the time; None where it costs nothing."""
         heads = "then at most one HEAD for each suspect (billed like GET)" if self.live else "and nothing is looked at"
         if self.inventory is not None:
             when = iso(self.inventory.created)
             return f"{self.shown}: the inventory of {when} in place of a listing, {heads}"
         if self.strategy != "listing":
-            return f"{self.shown}: a folder on this machine, which costs no requests"
+            return None  # a folder on this machine costs no requests
         if rows is None:
             return f"{self.shown}: a LIST for each 1,000 objects (billed like PUT), {heads}"
         pages = rows // _PAGE + 2
