@@ -9,6 +9,7 @@ from dedupaudit.reports import Style
 from dedupaudit.reports.page import HEADING, QUIET, Page
 from dedupaudit.reports.terminal_coverage import say_checked, say_not_checked, say_verdict
 from dedupaudit.reports.terminal_findings import say_findings
+from dedupaudit.reports.terminal_objects import say_objects
 from dedupaudit.reports.terminal_tables import say_tables
 from dedupaudit.reports.words import folded, length, parsed
 
@@ -18,6 +19,7 @@ def render(report: Report, out: TextIO, style: Style) -> None:
     page = Page(style)
     _say_header(page, report)
     say_tables(page, report)
+    say_objects(page, report)
     say_findings(page, report)
     say_checked(page, report)
     say_not_checked(page, report)

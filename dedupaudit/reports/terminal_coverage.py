@@ -6,10 +6,12 @@ from collections.abc import Iterable
 
 from dedupaudit.model import Coverage, Report
 from dedupaudit.reports.page import GOOD, HEADING, LOUD, QUIET, Page
-from dedupaudit.reports.words import folded, listed, plural
+from dedupaudit.reports.words import folded, is_store, listed, place, plural
 
 _NAMES = 12
 _LABEL = 10
+_TELLING = ("duplicate_ids", "missing_object", "orphan_object")
+"""The checks whose way of looking is told: the others looked the same way, or had less to read."""
 
 
 def say_checked(page: Page, report: Report) -> None:
@@ -25,7 +27,7 @@ def say_checked(page: Page, report: Report) -> None:
         page.line((folded(labels, 6), HEADING), f": {', '.join(page.value(check) for check in checks)}", indent=2)
     ways: dict[str, list[str]] = {}
     for row in report.coverage:
-        if row.status == "checked" and row.check == "duplicate_ids" and row.strategy:
+        if row.status == "checked" and row.check in _TELLING and row.strategy:
             why = f": {page.prose(row.why)}" if row.why else ""
             ways.setdefault(f"{row.strategy}{why}", []).append(_label(page, row))
     for way, labels in list(ways.items())[:_NAMES]:
@@ -67,8 +69,7 @@ def say_verdict(page: Page, report: Report) -> None:
     """Say in the last line what was found and whether everything was looked at."""
     page.blank()
     done = [row for row in report.coverage if row.status == "checked"]
-    checks, tables = len({row.check for row in done}), len({(row.source, row.target) for row in done})
-    scope = f"{plural(checks, 'check')} on {plural(tables, 'table')}"
+    scope = f"{plural(len({row.check for row in done}), 'check')} on {_places(done)}"
     found = report.summary.findings
     severities = listed({str(name): number for name, number in report.summary.by_severity.items()})
     figure = f"{plural(found, 'finding')} ({severities})" if severities else plural(found, "finding")
@@ -83,6 +84,14 @@ def say_verdict(page: Page, report: Report) -> None:
         page.line(("clean", f"bold {GOOD}"), f": {scope}, nothing found")
     else:
         page.line(("nothing was checked", LOUD))
+
+
+def _places(done: list[Coverage]) -> str:
+    """Return how many tables and stores were looked at."""
+    seen = {(row.source, row.target) for row in done}
+    stores = sum(is_store(source, target) for source, target in seen)
+    counted = [plural(len(seen) - stores, "table")] if len(seen) > stores or not stores else []
+    return " and ".join([*counted, *([plural(stores, "object store")] if stores else [])])
 
 
 def _lacking(report: Report) -> str:
@@ -109,4 +118,4 @@ def _by_target(page: Page, rows: Iterable[Coverage]) -> dict[str, list[Coverage]
 
 
 def _label(page: Page, row: Coverage) -> str:
-    return page.value(row.source if row.target == "*" else f"{row.source}.{row.target}")
+    return page.value(place(row.source, row.target), 160)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from dedupaudit.model import SEVERITIES, Base64, Finding, KeyValue, Report, Severity
 from dedupaudit.reports.page import HEADING, QUIET, SEVERITY_STYLES, Page
-from dedupaudit.reports.words import folded, length, listed, parsed, plural
+from dedupaudit.reports.words import folded, is_store, length, listed, parsed, place, plural
 
 WORST = 8
 EXAMPLES = 3
@@ -69,7 +69,7 @@ def _say_counts(page: Page, report: Report, findings: list[Finding]) -> None:
             listed(unsure),
             f"causes: {listed(dict(causes.most_common(4)))}" if causes else "",
         ]
-        if any(facts) and (len(by_table) > 1 or classes or causes):
+        if any(facts) and (len(by_table) > 1 or classes or causes or len(findings) > EXAMPLES):
             page.line(f"{label}: ", "; ".join(fact for fact in facts if fact), indent=_MARGIN)
 
 
@@ -110,11 +110,15 @@ def _narrow_row(page: Page, finding: Finding, several: bool) -> list[Text]:
 def _say_examples(page: Page, findings: list[Finding]) -> None:
     """Say a few messages; the same one about several tables is said once."""
     messages: dict[str, list[Finding]] = {}
+    one_store = len({(finding.source, finding.target) for finding in findings}) == 1 and is_store(
+        findings[0].source, findings[0].target
+    )
     for finding in findings:
         messages.setdefault(page.prose(finding.message) + _unsure(finding), []).append(finding)
     for message, some in list(messages.items())[:EXAMPLES]:
-        tables = folded((_table(page, finding) for finding in some), 4)
-        page.line((f"{tables}: ", QUIET), message, indent=_MARGIN)
+        # A store's URL before each of its keys says nothing new where there is no other store.
+        told = "" if one_store else f"{folded((_table(page, finding) for finding in some), 4)}: "
+        page.line((told, QUIET), message, indent=_MARGIN)
     shown = sum(len(some) for some in list(messages.values())[:EXAMPLES])
     _say_rest(page, len(findings) - shown)
 
@@ -158,7 +162,7 @@ def _say_cut(page: Page, report: Report, shown: set[str]) -> None:
 
 
 def _table(page: Page, finding: Finding) -> str:
-    return page.value(f"{finding.source}.{finding.target}")
+    return page.value(place(finding.source, finding.target), 160)
 
 
 def _unsure(finding: Finding) -> str:

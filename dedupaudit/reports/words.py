@@ -39,6 +39,26 @@ def percent(fraction: float | None) -> str:
     return (text.rstrip("0").rstrip(".") if "." in text else text) + " %"
 
 
+def size(number: int) -> str:
+    """Return bytes in thousands: `999 B`, `1.2 GB`, `340 MB`."""
+    value, units = float(number), iter(("B", "kB", "MB", "GB", "TB", "PB", "EB"))
+    unit = next(units)
+    while abs(value) >= (1000 if unit == "B" else 999.5) and (larger := next(units, None)):
+        value, unit = value / 1000, larger
+    text = f"{value:,.0f}" if unit == "B" or abs(value) >= 99.95 else f"{value:.1f}".removesuffix(".0")
+    return f"{text} {unit}"
+
+
+def place(source: str, target: str) -> str:
+    """Return where a finding is: `db.activities`, a whole source, or a store, whose URL says it all."""
+    return source if target == "*" else target if is_store(source, target) else f"{source}.{target}"
+
+
+def is_store(source: str, target: str) -> bool:
+    """Say whether a target is a store of objects, and no table."""
+    return source == "objects" and "://" in target
+
+
 def parsed(moment: str | None) -> datetime | None:
     """Return a report's time, or None where it is none: a saved report may hold anything."""
     try:

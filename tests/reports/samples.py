@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dedupaudit.model import Report
+from dedupaudit.model import ObjectsSummary, Report
 
 CHECKS = (
     "duplicate_ids",
@@ -19,9 +19,15 @@ CHECKS = (
     "stuck_upload",
     "incomplete_row",
 )
+ROW_CHECKS = ("missing_object", "size_mismatch", "etag_mismatch", "unexpected_object", "misplaced_object")
+STORE_CHECKS = ("orphan_object", "shared_object", "multipart_leftover")
+STORE = "oss://pictures/screenshots/"
 NO_STATUS = "not an upload table: it has no status column"
 KEEP_EARLIEST = "keep the earliest row; then add the unique constraint that keeps the next retry out"
-SEVERITY = {"duplicate_ids": "high", "index_disagrees": "high", "near_equal_ids": "low", "redundant_index": "low"}
+SEVERITY = {
+    **dict.fromkeys(("duplicate_ids", "index_disagrees", "missing_object", "size_mismatch", "etag_mismatch"), "high"),
+    **dict.fromkeys(("near_equal_ids", "redundant_index", "multipart_leftover", "unexpected_object"), "low"),
+}
 
 # What a key, a name or a message may hold, and no terminal, spreadsheet or program may act upon.
 HOSTILE = (
@@ -305,7 +311,11 @@ def hostile() -> Report:
     groups = [{"group": text, "rows": 3, "distinct_ids": 1, "inflation": 2.0} for text in HOSTILE]
     days = [{"day": "2025-12-24", "surplus_rows": 2}, {"day": "\x1b[5m", "surplus_rows": 1}]
     tables = {text: table(30, 2, by_group=groups, by_day=days) for text in HOSTILE}
-    return report(findings, coverage, tables, complete=False)
+    stores = [f"oss://{text}" for text in HOSTILE]
+    findings += [finding("orphan_object", source="objects", target=one, key={one: one}, message=one) for one in stores]
+    made = report(findings, coverage, tables, complete=False)
+    objects = {one: ObjectsSummary(rows=-1, objects=2**70, bytes=2**70, missing_object=3) for one in stores}
+    return made.model_copy(update={"summary": made.summary.model_copy(update={"objects": objects})})
 
 
 def _hostile_duplicate(number: int, text: str) -> dict[str, Any]:
@@ -325,6 +335,70 @@ def _hostile_duplicate(number: int, text: str) -> dict[str, Any]:
         cause={"name": text, "confidence": "likely", "why": text},
         evidence=[{"kind": "log", "where": text, "text": text}],
     )
+
+
+def crosschecked() -> Report:
+    """Return a report of rows held against a bucket: something of everything, not all of it certain."""
+    key = "screenshots/desk-1/screenshot_1766557428498.jpg"
+    return _of_store(
+        [
+            *(_missing(number, verdict) for number, verdict in enumerate(["confirmed"] * 3 + ["unknown", "in_grace"])),
+            _of_object("orphan_object", message=f"no row names {key} (1,234,567,890 bytes)"),
+            _of_object("orphan_object", verdict="in_grace", message=f"no row names {key}x (7 bytes): it is young"),
+            _of_object("multipart_leftover", count=12, message=f"an upload was begun for {key} and not ended"),
+        ],
+        {
+            "rows": 5_000_002,
+            "objects": 4_812_345,
+            "bytes": 1_234_567_890_123,
+            **dict.fromkeys((*ROW_CHECKS, *STORE_CHECKS), 0),
+            **{"missing_object": 5, "orphan_object": 2, "multipart_leftover": 1},
+            **{"missing_bytes": None, "orphan_bytes": 1_234_567_897, "multipart_bytes": 52_428_800},
+            "requests": {"list": 4_813, "head": 7, "other": 1},
+        },
+        complete=False,
+    )
+
+
+def distrusted() -> Report:
+    """Return a report of a look at objects that could not be believed: nobody was judged."""
+    reason = "4,998,000 of 5,000,002 rows miss their object: more than --max-missing allows (50%)"
+    found = {"rows": 5_000_002, "objects": 17, "bytes": 0, "requests": {"list": 2, "head": 0, "other": 0}}
+    return _of_store([], found, complete=False, status="failed", reason=reason, rows=None)
+
+
+def _of_store(findings: list[dict[str, Any]], totals: dict[str, Any], *, complete: bool, **became: Any) -> Report:
+    told = {"strategy": "listing", "why": f"rows, then a listing of {STORE}", **became}
+    coverage = [
+        *covered("screenshots", ROW_CHECKS, **told),
+        *covered(STORE, STORE_CHECKS, source="objects", **told),
+    ]
+    made = report(findings, coverage, tables={}, complete=complete)
+    summary = made.summary.model_copy(update={"objects": {STORE: ObjectsSummary.model_validate(totals)}})
+    run = made.run.model_copy(update={"command": "crosscheck"})
+    return made.model_copy(update={"summary": summary, "run": run})
+
+
+def _missing(number: int, verdict: str) -> dict[str, Any]:
+    name = f"screenshot_{1766557428498 + number}"
+    why = {"in_grace": ": the row is younger than the grace period", "unknown": ": it could not be looked at again"}
+    return finding(
+        "missing_object",
+        target="screenshots",
+        key={"id": name},
+        count=1,
+        verdict=verdict,
+        message=f"{name} has no object screenshots/desk-1/{name}.jpg{why.get(verdict, '')}",
+        suggestion="look for a backup before the row is removed",
+        evidence=[
+            {"kind": "object", "at": "2025-12-24T08:03:14Z", "where": f"{STORE} screenshots/{name}.JPG", "text": "near"}
+        ],
+    )
+
+
+def _of_object(check: str, **changes: Any) -> dict[str, Any]:
+    key = {"object_key": "screenshots/desk-1/screenshot_1766557428498.jpg"}
+    return finding(check, source="objects", target=STORE, key=key, **{"count": 1, **changes})
 
 
 def large(findings: int = 1_000, total: int = 1_234_567) -> Report:

@@ -25,6 +25,8 @@ SAMPLES = {
         samples.hostile,
         samples.large,
         samples.several_databases,
+        samples.crosschecked,
+        samples.distrusted,
     )
 }
 

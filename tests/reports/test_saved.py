@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedupaudit.errors import ExitCode, UsageError
+from dedupaudit.model import ObjectsSummary
 from dedupaudit.reports import FORMATS, Style
 from dedupaudit.reports.saved import load
 from tests.reports import samples
@@ -94,10 +95,29 @@ def test_a_missing_field_is_named() -> None:
 def test_fields_of_a_newer_minor_version_survive() -> None:
     report = document(added={"deep": [1, 2.5, None, "x"]})
     report["findings"][0]["owner"] = "team"
-    report["summary"]["objects"] = {"oss://bucket/": {"rows": 1}}
+    totals = ObjectsSummary(rows=1).model_dump(mode="json")
+    report["summary"]["objects"] = {
+        "oss://bucket/": {**totals, "copies": 1, "requests": {**totals["requests"], "x": 1}}
+    }
     out = io.StringIO()
     FORMATS["json"](load(json.dumps(report).encode(), "r"), out, Style())
     assert json.loads(out.getvalue()) == report
+
+
+def test_a_report_of_a_version_that_knew_no_objects_is_rendered() -> None:
+    report = document()
+    del report["summary"]["objects"]
+    loaded = load(json.dumps(report).encode(), "r")
+    assert loaded.summary.objects is None
+    out = io.StringIO()
+    FORMATS["terminal"](loaded, out, Style())
+    assert "oss:" not in out.getvalue()
+
+
+def test_totals_of_a_store_that_are_not_numbers_are_named() -> None:
+    report = document()
+    report["summary"]["objects"] = {"oss://bucket/": {"rows": "many"}}
+    assert "summary.objects.oss://bucket/.rows: " in refused(report).message
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

@@ -21,6 +21,8 @@ ALL = (
     samples.hostile,
     samples.large,
     samples.several_databases,
+    samples.crosschecked,
+    samples.distrusted,
 )
 STYLES = [Style(width=width, unicode=unicode) for width in (80, 160) for unicode in (True, False)]
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -188,3 +190,48 @@ def test_bytes_and_parts_of_a_composite_key_are_shown() -> None:
 def test_markup_in_data_is_text() -> None:
     text = words(samples.report([samples.duplicate(key={"id": "[red]x[/red] :smile: [/]"})]))
     assert "[red]x[/red] :smile: [/]" in text
+
+
+def test_a_store_says_what_is_missing_and_left_over_and_what_that_costs() -> None:
+    text = words(samples.crosschecked())
+    assert "oss://pictures/screenshots/ rows objects bytes 5,000,002 4,812,345 1.2 TB" in text
+    assert "missing_object 5 - orphan_object 2 1.2 GB multipart_leftover 1 52.4 MB" in text
+    assert "requests: 4,813 LIST, 7 HEAD, 1 other" in text
+    assert "size_mismatch 0" not in text
+
+
+def test_what_was_not_looked_at_in_a_store_is_no_zero() -> None:
+    lines = shown(samples.distrusted(), Style(width=160)).splitlines()
+    begin = lines.index("oss://pictures/screenshots/")
+    assert lines[begin + 2].split() == ["5,000,002", "17", "0", "B"]
+    assert lines[begin + 3].startswith("- not looked at: missing_object, orphan_object, size_mismatch")
+    text = words(samples.distrusted())
+    assert "FAILED missing_object, size_mismatch" in text
+    assert "on db.screenshots, oss://pictures/screenshots/: 4,998,000 of 5,000,002 rows miss their object" in text
+    assert "INCOMPLETE: 8 checks failed; nothing found in what was read" in text
+
+
+def test_a_store_is_named_by_its_url_and_counted_as_no_table() -> None:
+    text = words(samples.crosschecked())
+    assert "objects.oss://" not in text
+    assert "oss://pictures/screenshots/: orphan_object, shared_object, multipart_leftover" in text
+    assert "listing: rows, then a listing of oss://pictures/screenshots/" in text
+    assert text.endswith(
+        "INCOMPLETE: 1 finding could not be confirmed; 8 findings (5 high, 2 medium, 1 low), 2 of them in grace so far "
+        "(8 checks on 1 table and 1 object store)"
+    )
+
+
+def test_objects_of_one_store_are_not_preceded_by_its_url_and_those_of_two_are() -> None:
+    report = samples.crosschecked()
+    assert "MEDIUM orphan_object 2 findings no row names screenshots/desk-1/" in words(report)
+    other = report.findings[-2].model_copy(update={"target": "file:///srv/objects"})
+    text = words(report.model_copy(update={"findings": (*report.findings, other)}))
+    assert "oss://pictures/screenshots/: no row names" in text
+    assert "file:///srv/objects: no row names" in text
+
+
+def test_what_is_not_certain_is_counted_where_not_every_finding_is_shown() -> None:
+    text = words(samples.crosschecked())
+    assert "HIGH missing_object 5 findings db.screenshots: 1 not confirmed, 1 in grace" in text
+    assert "it is young (in grace)" in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dedupaudit.reports.words import count, folded, length, parsed, percent, plural
+from dedupaudit.reports.words import count, folded, length, parsed, percent, place, plural, size
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,39 @@ def test_names_beyond_the_limit_are_counted() -> None:
 @pytest.mark.parametrize("text", [None, "", "yesterday", "\x1b[2J"])
 def test_what_is_no_time_is_none(text: str | None) -> None:
     assert parsed(text) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1_000, "1 kB"),
+        (1_249, "1.2 kB"),
+        (52_428_800, "52.4 MB"),
+        (99_960, "100 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1 MB"),
+        (340_000_000, "340 MB"),
+        (1_234_567_890, "1.2 GB"),
+        (10**15, "1 PB"),
+        (2**70, "1,181 EB"),
+        (-1_500, "-1.5 kB"),
+    ],
+)
+def test_bytes_are_told_in_thousands(number: int, said: str) -> None:
+    assert size(number) == said
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "said"),
+    [
+        ("db", "activities", "db.activities"),
+        ("shard2", "*", "shard2"),
+        ("objects", "oss://bucket/a/", "oss://bucket/a/"),
+        ("objects", "screenshots", "objects.screenshots"),
+        ("db", "oss://bucket/a/", "db.oss://bucket/a/"),
+    ],
+)
+def test_a_store_is_told_by_its_url_alone(source: str, target: str, said: str) -> None:
+    assert place(source, target) == said
