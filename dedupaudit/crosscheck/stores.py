@@ -54,7 +54,7 @@ class Store:
             self.latency = time.monotonic() - began
 
     def announcement(self, rows: int | None) -> str | None:
-        """Say what reading will cost: requests by kind, their price class, and the time; None where it costs nothing."""
+        """Say what reading will cost: requests by kind, their price class, and the time; None where that is nothing."""
         heads = "then at most one HEAD for each suspect (billed like GET)" if self.live else "and nothing is looked at"
         if self.inventory is not None:
             when = iso(self.inventory.created)
