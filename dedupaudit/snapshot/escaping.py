@@ -14,6 +14,8 @@ from dedupaudit.sources.tables.protocol import Key, Undecodable, Value
 
 NULL = "\\N"
 _SEPARATOR = "\\S"
+_NONE = "n"
+"""A part of a key that is NULL: it must not make the whole field one."""
 _SPECIAL = re.compile("[\x00-\x1f\x7f-\x9f\\\\\u2028\u2029\ud800-\udfff]")
 SPECIAL = "\\" + "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)))
 """Every character that `escape` writes otherwise, the backslash first; surrogates are in no valid text."""
@@ -55,7 +57,7 @@ def pack_all(keys: Sequence[Key]) -> Sequence[str | None]:
     """Return a column of keys as fields."""
     if keys and len(keys[0]) == 1:
         column = pack_column([key[0] for key in keys])
-        return [NULL if field is None else field for field in column]
+        return [_NONE if field is None else field for field in column]
     return [pack(key) for key in keys]
 
 
@@ -78,7 +80,7 @@ def _pack_part(value: Value) -> str:
     if type(value) is str:
         return "s" + escape(value)
     if value is None:
-        return NULL
+        return _NONE
     if isinstance(value, bytes):
         return "b" + value.hex()
     if isinstance(value, Undecodable):
