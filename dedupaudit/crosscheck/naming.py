@@ -159,8 +159,11 @@ class Namer:
         return key in paths or bool(self._bucket and self._bucket + key in paths)
 
     def _key_of_url(self, url: str) -> str | None:
-        key = self._paths(url)[0]
-        if self._bucket and key.startswith(self._bucket) and not url.startswith("oss://"):
+        decoded, bare = self._paths(url)
+        if url.startswith("oss://"):
+            return bare or None  # no web address: OSS's tools write the key as it is
+        key = decoded
+        if self._bucket and key.startswith(self._bucket):
             key = key[len(self._bucket) :]
         return key or None
 
