@@ -73,7 +73,7 @@ class CrossScan:
 
     def judged(self, check: ObjectCheck) -> Iterator[list[Judged]]:
         """Yield the suspects of a check with their verdicts, those of one ID together, without what was resolved."""
-        for _id, same in groupby(self.crossing.suspects(check.name), key=lambda one: (one.table, one.id)):
+        for _id, same in groupby(self.crossing.suspects(check.name), key=lambda one: (one.table, one.ident)):
             verdicts = [judged for suspect in same if (judged := self.judge(check, suspect))]
             if verdicts:
                 yield verdicts

@@ -14,7 +14,7 @@ from dedupaudit.model import Finding
 def _findings(scan: CrossScan) -> Iterator[Finding]:
     for key, same in groupby(scan.crossing.sharing(), key=lambda one: one.key):
         rows = [judged for suspect in same if (judged := scan.judge(CHECK, suspect))]
-        ids = {(row.suspect.table, row.suspect.id) for row in rows}
+        ids = {(row.suspect.table, row.suspect.ident) for row in rows}
         if len(ids) < 2:
             continue
         verdict, why = worst_verdict(rows)

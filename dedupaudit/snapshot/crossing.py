@@ -46,7 +46,7 @@ _ROW = {
     "changed": "VARCHAR",
 }
 _OBJECT = {"key": "VARCHAR", "size": "BIGINT", "modified": "BIGINT", "etag": "VARCHAR"}
-_KEPT = "h, t, id, pk, state, status, key, expected, url, size, etag, written, changed"
+_KEPT = "h, ident, t, id, pk, state, status, key, expected, url, size, etag, written, changed"
 
 
 class Found(NamedTuple):
@@ -63,11 +63,13 @@ class Found(NamedTuple):
 class Suspect(NamedTuple):
     """One row that a check found at the first look, beside what is known of its object.
 
-    `again` says whether the second look found the same; `written` and `changed` are the row's times then, or at first.
-    `unseen` is why the object could not be looked at again, None where it was, or need not be.
+    `ident` is one number for IDs that the database takes for one. `again` says whether the second look found the same;
+    `written` and `changed` are the row's times then, or at first. `unseen` is why the object could not be looked at
+    again, None where it was, or need not be.
     """
 
     table: int
+    ident: int
     id: Key
     locator: Key
     state: int
@@ -253,27 +255,29 @@ class Crossing:
         """Yield the rows that share an object at the first look, those of one object together."""
         return self.suspects("shared_object", "f.key, f.t, f.id, f.pk")
 
-    def suspects(self, check: str, order: str = "f.t, f.id, f.pk") -> Iterator[Suspect]:
+    def suspects(self, check: str, order: str = "f.t, f.first_id, f.ident, f.id, f.pk") -> Iterator[Suspect]:
         """Yield what a check found at the first look, the rows of one ID together."""
         query = f"""
-            SELECT f.t, f.id, f.pk, coalesce(a.state, f.state), coalesce(a.status, f.status), f.key, f.expected, f.url,
-              coalesce(a.size, f.size), coalesce(a.etag, f.etag),
+            SELECT f.t, f.ident, f.id, f.pk, coalesce(a.state, f.state), coalesce(a.status, f.status), f.key,
+              f.expected, f.url, coalesce(a.size, f.size), coalesce(a.etag, f.etag),
               coalesce(a.written, f.written), coalesce(a.changed, f.changed),
               coalesce(a.object_size, f.object_size), coalesce(a.object_modified, f.object_modified),
               coalesce(a.object_etag, f.object_etag), near.key, a.h IS NOT NULL, unseen.reason
-            FROM (SELECT * FROM first.found WHERE what = '{check}') f
+            FROM (
+              SELECT *, MIN(id) OVER (PARTITION BY t, ident) AS first_id FROM first.found WHERE what = '{check}'
+            ) f
             LEFT JOIN (SELECT * FROM again.found WHERE what = '{check}') a
               ON a.h = f.h AND a.t = f.t AND a.id = f.id AND a.pk = f.pk
             LEFT JOIN unseen ON unseen.h = f.h
             LEFT JOIN (SELECT * FROM near WHERE kind = 'row') near ON near.h = f.h
             ORDER BY {order}"""  # noqa: S608
         for row in self._stream(query):
-            t, key_id, pk, state, status, key, expected, url, size, etag, written, changed, *rest = row
+            t, ident, key_id, pk, state, status, key, expected, url, size, etag, written, changed, *rest = row
             o_size, o_modified, o_etag, near, again, unseen = rest
             yield Suspect(
-                t, unpack(key_id), unpack(pk), state, _first(status), unescape(key), _maybe(expected), _maybe(url),
-                size, etag, _first(written), _first(changed), o_size, o_modified, o_etag, _maybe(near), again,
-                _maybe(unseen),
+                t, ident, unpack(key_id), unpack(pk), state, _first(status), unescape(key), _maybe(expected),
+                _maybe(url), size, etag, _first(written), _first(changed), o_size, o_modified, o_etag, _maybe(near),
+                again, _maybe(unseen),
             )  # fmt: skip
 
     def strays(self) -> Iterator[Stray]:
