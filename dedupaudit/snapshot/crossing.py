@@ -260,13 +260,11 @@ class Crossing:
         query = f"""
             SELECT f.t, f.ident, f.id, f.pk, coalesce(a.state, f.state), coalesce(a.status, f.status), f.key,
               f.expected, f.url, coalesce(a.size, f.size), coalesce(a.etag, f.etag),
-              coalesce(a.written, f.written), coalesce(a.changed, f.changed),
-              coalesce(a.object_size, f.object_size), coalesce(a.object_modified, f.object_modified),
-              coalesce(a.object_etag, f.object_etag), near.key, a.h IS NOT NULL, unseen.reason
-            FROM (
-              SELECT *, MIN(id) OVER (PARTITION BY t, ident) AS first_id FROM first.found WHERE what = '{check}'
-            ) f
-            LEFT JOIN (SELECT * FROM again.found WHERE what = '{check}') a
+              coalesce(a.written, f.written), coalesce(a.changed, f.changed), coalesce(a.object_size, f.object_size),
+              coalesce(a.object_modified, f.object_modified), coalesce(a.object_etag, f.object_etag),
+              near.key, a.h IS NOT NULL, unseen.reason
+            FROM (SELECT *, MIN(id) OVER (PARTITION BY t, ident) AS first_id FROM first.found WHERE what = '{check}') f
+            LEFT JOIN (SELECT DISTINCT ON (h, t, id, pk) * FROM again.found WHERE what = '{check}') a
               ON a.h = f.h AND a.t = f.t AND a.id = f.id AND a.pk = f.pk
             LEFT JOIN unseen ON unseen.h = f.h
             LEFT JOIN (SELECT * FROM near WHERE kind = 'row') near ON near.h = f.h

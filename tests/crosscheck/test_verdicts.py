@@ -313,6 +313,22 @@ def test_rows_with_no_id_are_told_of_too(hold: Hold, store: Objects) -> None:
     assert verdicts(found) == {"missing_object": {None: "confirmed"}}
 
 
+def test_rows_that_cannot_be_told_apart_are_counted_once_each(
+    database: Database, store: Objects, tmp_path: Path
+) -> None:
+    store.put("a")
+    shots = [Shot("1", "gone"), Shot("1", "gone"), Shot("2", "a"), Shot("3", "a"), Shot("3", "a")]
+    url = database.create(tmp_path, {"held": shots})
+    database.execute(url, "CREATE VIEW screenshots AS SELECT id, oss_key, status FROM held")
+    try:
+        found = checked(settings_of(url, store.settings()))
+    finally:
+        database.execute(url, "DROP VIEW screenshots")
+    assert verdicts(found) == {"missing_object": {"1": "confirmed"}, "shared_object": {"a": "confirmed"}}
+    assert only(found, "missing_object", "1").count == 2
+    assert len(only(found, "shared_object", "a").evidence) == 3
+
+
 @pytest.mark.parametrize(
     ("missing", "orphan", "what"),
     [
