@@ -366,6 +366,11 @@ def test_the_schema_is_valid_and_accepts_the_contracts_example() -> None:
         "tables.x.key = []",
         "options.timeout = 1",
         "tables.x.group = true",
+        "objects.max_missing = 50",
+        "objects.qps = 0",
+        "objects.threads = 65",
+        "objects.signature = 'v2'",
+        "objects.inventory = ''",
     ],
 )
 def test_the_schema_refuses_what_the_loader_refuses(tmp_path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ from dedupaudit.display import visible
 from dedupaudit.errors import Refused, UsageError
 
 if TYPE_CHECKING:
-    from dedupaudit.config import Settings
+    from dedupaudit.config import ObjectsSettings, Settings
 
 # What lies beside a database in one file and is part of it.
 _BESIDE = ("", "-journal", "-wal", "-shm")
@@ -29,6 +30,11 @@ def refuse_inputs(settings: Settings) -> None:
                     f"{option} {visible(str(output))} is {kind} that is read here: it would be overwritten",
                     "name another file",
                 )
+        if _is_object(output, settings):
+            raise Refused(
+                f"{option} {visible(str(output))} is one of the objects that are read here: it would be overwritten",
+                "name a file elsewhere",
+            )
     if len(outputs) == 2 and is_same_file(*outputs.values()):
         raise UsageError(
             f"--output and --findings name one file: {visible(str(outputs['--output']))}", "name a file for each"
@@ -41,12 +47,28 @@ def _inputs(settings: Settings) -> Iterator[tuple[str, Path]]:
             yield from (("the database", Path(database.url.database + suffix)) for suffix in _BESIDE)
         if database.password_file:
             yield "the password file", database.password_file
-    objects = settings.objects
-    if objects and objects.inventory and not objects.inventory.startswith("oss://"):
-        yield "the inventory", Path(objects.inventory)
-    if objects and objects.credentials.startswith("file:"):
-        yield "the credentials file", Path(objects.credentials.removeprefix("file:"))
+    if settings.objects:
+        yield from _inputs_of(settings.objects)
     yield from (("the configuration", path) for path in settings.config_files)
+
+
+def _inputs_of(objects: ObjectsSettings) -> Iterator[tuple[str, Path]]:
+    if objects.inventory and not objects.inventory.startswith("oss://"):
+        manifest = Path(objects.inventory)
+        yield from (("the inventory", path) for path in (manifest, manifest.with_name("manifest.checksum")))
+    named = objects.credentials.removeprefix("file:") if objects.credentials.startswith("file:") else None
+    if file := named or os.environ.get("OSS_CREDENTIALS_FILE"):
+        yield "the credentials file", Path(file)
+
+
+def _is_object(output: Path, settings: Settings) -> bool:
+    """Say whether a file is an object of the folder that is held against the rows; a new one is only an orphan."""
+    url = settings.objects.url if settings.objects else None
+    if not url or not url.startswith("file://"):
+        return False
+    with suppress(OSError, ValueError):
+        return output.exists() and output.resolve().is_relative_to(Path(url.removeprefix("file://")).resolve())
+    return False
 
 
 def is_same_file(first: Path, second: Path) -> bool:

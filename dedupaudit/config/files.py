@@ -83,13 +83,16 @@ def merge(sources: list[Source]) -> tuple[dict[str, Any], dict[tuple[str, ...], 
 
     Tables, objects, logs and options are merged key by key. The databases are those of the nearest file that names
     any: a shard of the user's own file must not slip into another project's audit. A farther file's password
-    never goes to a nearer file's URL: a file that came with somebody's repository could name any server.
+    never goes to a nearer file's URL: a file that came with somebody's repository could name any server. Nor does a
+    farther file's access key sign requests to a nearer file's endpoint.
     """
     merged: dict[str, Any] = {}
     origins: dict[tuple[str, ...], Path] = {}
     for source in sources:
         content = {name: value for name, value in source.content.items() if not name.startswith("database")}
         content |= _databases_beside(merged, source.content)
+        if "endpoint" in merged.get("objects", {}):
+            content["objects"] = {k: v for k, v in content.get("objects", {}).items() if k != "credentials"}
         _lay_under(merged, content, (), source.path, origins)
     return merged, origins
 
@@ -189,15 +192,9 @@ def _anchor(content: dict[str, Any], folder: Path) -> None:
         if "url" in section:
             section["url"] = parse_database_url(section["url"]).below(folder)
         if "password_file" in section:
-            section["password_file"] = str(folder / Path(section["password_file"]).expanduser())
+            section["password_file"] = str(folder / _at_home(section["password_file"]))
     objects, logs, options = (content.get(name, {}) for name in ("objects", "logs", "options"))
-    relative = re.match("file:([^/].*)", objects.get("url", ""), re.DOTALL)
-    if relative:
-        objects["url"] = f"file://{folder / relative[1]}"
-    if "inventory" in objects and not objects["inventory"].startswith("oss://"):
-        objects["inventory"] = str(folder / objects["inventory"])
-    if objects.get("credentials", "").startswith("file:"):
-        objects["credentials"] = f"file:{folder / Path(objects['credentials'][5:]).expanduser()}"
+    objects.update(anchored(objects, folder))
     if "files" in logs:
         files = [logs["files"]] if isinstance(logs["files"], str) else logs["files"]
         # The folder's own name may hold a [ or a *: only what the user wrote is a pattern.
@@ -205,3 +202,27 @@ def _anchor(content: dict[str, Any], folder: Path) -> None:
     for name in ("output", "findings"):
         if name in options and options[name] != "-":
             options[name] = str(folder / options[name])
+
+
+def anchored(objects: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the fields of an object store with each relative path as it is meant from a folder."""
+    meant = dict(objects)
+    relative = re.match("file:([^/].*)", objects.get("url") or "", re.DOTALL)
+    if relative:
+        meant["url"] = f"file://{folder / relative[1]}"
+    inventory = objects.get("inventory") or "oss://"
+    if not inventory.startswith("oss://"):
+        local = re.sub("^file:(?://(?=/))?", "", inventory)
+        meant["inventory"] = str(folder / _at_home(local))
+    kind, _, file = (objects.get("credentials") or "").partition(":")
+    if kind == "file":
+        meant["credentials"] = f"file:{folder / _at_home(file)}"
+    return meant
+
+
+def _at_home(path: str) -> Path:
+    """Return a path whose ~ is the user's folder, where that is known."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)

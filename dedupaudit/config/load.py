@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dedupaudit.config.files import find_files, merge, read_file
+from dedupaudit.config.files import anchored, find_files, merge, read_file
 from dedupaudit.config.models import ConfigFile, DatabaseSection, DatabaseSettings, ObjectsSettings, Options, Settings
 from dedupaudit.config.problems import dotted, invalid, shown_path
 from dedupaudit.errors import UsageError
@@ -79,13 +79,16 @@ def _objects(configured: ObjectsSettings | None, given: Mapping[str, object], cw
     try:
         checked = ObjectsSettings.model_validate(given, context={"converted": True})
     except ValidationError as error:
-        hint = "each of them is a flag, such as --objects or --oss-endpoint, and a variable, such as DEDUPAUDIT_OBJECTS"
-        raise invalid("the object store from flags or environment", error, {(): ObjectsSettings}, hint) from None
-    values = {name: getattr(checked, name) for name in given}
-    url = str(values.get("url", ""))
-    if url.startswith("file:") and not url.startswith("file:/"):
-        values["url"] = f"file://{cwd / url.removeprefix('file:')}"
+        place, hint = "the object store from flags or environment", "`--objects` is also DEDUPAUDIT_OBJECTS, and so on"
+        raise invalid(place, error, {(): ObjectsSettings}, hint, lambda path: _flag(str(path[0]))) from None
+    values = anchored({name: getattr(checked, name) for name in given}, cwd)
     return (configured or ObjectsSettings()).model_copy(update=values)
+
+
+def _flag(field: str) -> str:
+    """Return the flag that gives a field of the object store."""
+    name = {"url": "objects", "endpoint": "oss-endpoint", "region": "oss-region"}.get(field, field)
+    return f"--{name.replace('_', '-')}"
 
 
 def _from_flags(db: Sequence[str], cwd: Path) -> list[DatabaseSettings]:

@@ -15,8 +15,11 @@ from dedupaudit.config.values import (
     Credentials,
     DatabaseName,
     Duration,
+    Inventory,
     ObjectsUrl,
     Pattern,
+    Prefixes,
+    Rate,
     RealTable,
     Share,
     Size,
@@ -90,9 +93,9 @@ class ObjectsSettings(_Section):
         description="younger rows and objects may still be on their way",
         json_schema_extra={"default": "1h"},
     )
-    protect: Texts = Field((), description="prefixes whose objects no finding is about")
+    protect: Prefixes = Field((), description="prefixes whose objects no finding is about")
     also_referenced: Texts = Field((), description="SELECTs of further object keys that are in use")
-    inventory: Text | None = Field(None, description="the manifest.json of an OSS inventory: a file, or oss://…")
+    inventory: Inventory | None = Field(None, description="the manifest.json of an OSS inventory: a file, or oss://…")
     max_missing: Share = Field(
         0.5,
         description="more missing objects than this share of the rows are taken for a wrong setting",
@@ -102,7 +105,7 @@ class ObjectsSettings(_Section):
         "auto", description="auto, environment, file:PATH or ecs:ROLE: where the access key comes from"
     )
     signature: Literal["v4", "v1"] = "v4"
-    qps: float | None = Field(None, gt=0, strict=False, description="at most so many requests a second")
+    qps: Rate | None = Field(None, description="at most so many requests a second")
     threads: int = Field(8, ge=1, le=64, description="so many ranges of keys are listed side by side")
 
 

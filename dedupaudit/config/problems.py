@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,11 +47,18 @@ def dotted(path: Sequence[str | int]) -> str:
 
 
 def invalid(
-    place: str, error: ValidationError, names: Mapping[tuple[str, ...], type[BaseModel]], hint: str
+    place: str,
+    error: ValidationError,
+    names: Mapping[tuple[str, ...], type[BaseModel]],
+    hint: str,
+    said: Callable[[Sequence[str | int]], str] = dotted,
 ) -> UsageError:
-    """Return all errors of one validation as one UsageError: `place` is the file, `names` its sections by path."""
+    """Return all errors of one validation as one UsageError: `place` is the file, `names` its sections by path.
+
+    `said` names a key as the user gave it.
+    """
     details = error.errors(include_url=False)
-    lines = [_line(detail, names) for detail in details[:_MANY]]
+    lines = [_line(detail, names, said) for detail in details[:_MANY]]
     if len(details) > _MANY:
         lines.append(f"and {len(details) - _MANY} more")
     # A URL pasted as a key, or in a place that this module does not know, must not be printed either.
@@ -61,9 +68,13 @@ def invalid(
     return UsageError("\n  ".join([f"{place}: {len(details)} errors", *lines]), hint)
 
 
-def _line(detail: ErrorDetails, names: Mapping[tuple[str, ...], type[BaseModel]]) -> str:
+def _line(
+    detail: ErrorDetails,
+    names: Mapping[tuple[str, ...], type[BaseModel]],
+    said: Callable[[Sequence[str | int]], str],
+) -> str:
     path = [part for part in detail["loc"] if part != "[key]"]
-    return f"{dotted(path)}: {_problem(detail, path, names)}"
+    return f"{said(path)}: {_problem(detail, path, names)}"
 
 
 def _problem(detail: ErrorDetails, path: list[str | int], names: Mapping[tuple[str, ...], type[BaseModel]]) -> str:
@@ -82,6 +93,8 @@ def _problem(detail: ErrorDetails, path: list[str | int], names: Mapping[tuple[s
         return "must not be empty"
     if kind == "greater_than_equal":
         return f"must not be less than {context.get('ge')}"
+    if kind == "less_than_equal":
+        return f"must not be more than {context.get('le')}"
     if kind in _EXPECTED:
         return f"expected {_EXPECTED[kind]}; found {kind_of(detail['input'])}"
     return detail["msg"]

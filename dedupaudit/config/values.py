@@ -55,6 +55,14 @@ def _share(value: object) -> object:
     return share
 
 
+def _rate(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise broken(f"expected a number; found {kind_of(value)}")
+    if not 0 < value < float("inf"):
+        raise broken("must be more than 0")
+    return float(value)
+
+
 def _texts(what: str, *, empty: bool = True) -> Callable[[object], object]:
     def convert(value: object) -> object:
         items = [value] if isinstance(value, str) else value
@@ -143,8 +151,13 @@ def _objects_url(value: object) -> object:
         raise broken(f"expected text; found {kind_of(value)}")
     if not re.match(r"oss://[^/]|file:[^/]|file:///", value):
         raise broken("expected oss://bucket/prefix/, file:///absolute/folder or file:relative/folder")
-    rest = value.removeprefix("oss://")
-    if value.startswith("oss:") and not re.fullmatch(r"[A-Za-z0-9._-]+", rest.partition("/")[0]):
+    if value.startswith("oss:"):
+        _check_bucket(value.removeprefix("oss://"))
+    return value
+
+
+def _check_bucket(rest: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", rest.partition("/")[0]):
         from dedupaudit.redact import remember
 
         remember(rest.rpartition("@")[0].partition(":")[2])
@@ -152,7 +165,29 @@ def _objects_url(value: object) -> object:
             "a bucket's name has letters, digits and - only; credentials do not belong here: "
             "set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET in the environment"
         )
-    return value
+
+
+def _inventory(value: object) -> object:
+    """Return a path, or an oss:// URL."""
+    if not isinstance(value, str):
+        raise broken(f"expected text; found {kind_of(value)}")
+    if value.startswith("oss://"):
+        _check_bucket(value.removeprefix("oss://"))
+        if re.fullmatch("oss://[^/]+/.+", value, re.DOTALL):
+            return value
+    local = re.fullmatch("file:(?://(?=/))?(.+)", value, re.DOTALL)
+    path = local[1] if local else value
+    if not path or re.match("[A-Za-z][A-Za-z0-9+.-]+://|//", path):
+        raise broken("expected a manifest.json: a file, or oss://bucket/folder/manifest.json")
+    return path
+
+
+def _prefixes(value: object) -> object:
+    prefixes = _texts("prefixes")(value)
+    if isinstance(prefixes, tuple) and any(re.match("/|oss:|file:", prefix) for prefix in prefixes):
+        # It would protect nothing, and nobody would notice.
+        raise broken('a prefix begins as the keys do, without a slash or a bucket: "screenshots/_thumbnails/"')
+    return prefixes
 
 
 def _pattern_with_id(value: str) -> str:
@@ -207,6 +242,7 @@ Size = Annotated[int, BeforeValidator(_in_units(units.size, units.SIZE_FORMS)), 
 Columns = Annotated[tuple[str, ...], BeforeValidator(_texts("column names", empty=False)), WithJsonSchema(_ONE_OR_MORE)]
 ColumnsOrNone = Annotated[tuple[str, ...], BeforeValidator(_texts("column names")), WithJsonSchema(_ANY_NUMBER)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts("texts")), WithJsonSchema(_ANY_NUMBER)]
+Prefixes = Annotated[tuple[str, ...], BeforeValidator(_prefixes), WithJsonSchema(_ANY_NUMBER)]
 Switchable = Annotated[str | Literal[False] | None, PlainValidator(_switchable), WithJsonSchema(_OFF)]
 RealTable = Annotated[tuple[str, ...] | None, PlainValidator(_real_table), WithJsonSchema(_ONE_OR_MORE)]
 Zone = Annotated[str, PlainValidator(_zone), _schema("string", "an IANA name: Asia/Shanghai")]
@@ -221,6 +257,8 @@ Share = Annotated[
     PlainValidator(_share),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number", "minimum": 0, "maximum": 1}]}),
 ]
+Rate = Annotated[float, PlainValidator(_rate), _schema("number", exclusiveMinimum=0)]
+Inventory = Annotated[str, PlainValidator(_inventory), _schema("string", minLength=1)]
 Credentials = Annotated[str, AfterValidator(_credentials)]
 DatabaseName = Annotated[str, AfterValidator(_database_name)]
 Pattern = Annotated[str, AfterValidator(_pattern_with_id)]
