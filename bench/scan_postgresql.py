@@ -56,6 +56,7 @@ class ServerTime:
         self._postmaster = int((server.data / "postmaster.pid").read_text().split()[0])
         self._known = set(self._backends())
         self._last: dict[int, float] = {}
+        self._workers: set[int] = set()
         self._stop = Event()
         self._thread = Thread(target=self._sample, daemon=True)
 
@@ -72,6 +73,11 @@ class ServerTime:
         """What all of them have used."""
         return sum(self._last.values())
 
+    @property
+    def alone(self) -> float:
+        """What the sessions' own processes have used, without parallel workers."""
+        return sum(used for pid, used in self._last.items() if pid not in self._workers)
+
     def _backends(self) -> list[int]:
         children = Path(f"/proc/{self._postmaster}/task/{self._postmaster}/children").read_text().split()
         return [int(child) for child in children]
@@ -81,6 +87,8 @@ class ServerTime:
         while not self._stop.is_set():
             for pid in set(self._backends()) - self._known:
                 try:
+                    if b"parallel worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                        self._workers.add(pid)
                     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                 except OSError:
                     continue
@@ -124,13 +132,16 @@ def times(title: str, measured: dict[str, list[str]], rounds: int) -> None:
 
 def server_time(server: PostgresqlServer, measured: dict[str, list[str]]) -> None:
     """Print the CPU time of the server for each, workers included."""
-    print("\nCPU time of the backends, workers included")
-    raw = 0.0
+    print("\nCPU time of the sessions' own processes, and with their parallel workers")
+    raw = raw_alone = 0.0
     for name, command in measured.items():
         with ServerTime(server) as used:
             run(command)
-        raw = raw or used.seconds
-        print(f"  {name:34}{used.seconds:7.2f} s   of GROUP BY {used.seconds / raw:5.2f}")
+        raw, raw_alone = raw or used.seconds, raw_alone or used.alone
+        print(
+            f"  {name:34}{used.alone:7.2f} s   of GROUP BY {used.alone / raw_alone:5.2f}"
+            f"   with workers {used.seconds:7.2f} s   of GROUP BY {used.seconds / raw:5.2f}"
+        )
 
 
 def memory(url: str, what: str) -> int:
