@@ -12,10 +12,10 @@ from dedupaudit.interrupt import Runtime
 HELP = """\b
 Examples:
   dedupaudit crosscheck --db sqlite:///app.db --objects file:///srv/objects
-  dedupaudit crosscheck --db postgresql://auditor@primary/app --objects oss://bucket/screenshots/
-      --oss-endpoint https://oss-cn-hangzhou.aliyuncs.com --oss-region cn-hangzhou
+  dedupaudit crosscheck --db postgresql://auditor@primary/app
+      --objects oss://bucket/screenshots/ --oss-region cn-hangzhou
   dedupaudit crosscheck --check orphan_object --findings orphans.csv
-  dedupaudit crosscheck --inventory manifest.json --objects oss://bucket/screenshots/
+  dedupaudit crosscheck --inventory manifest.json --objects oss://bucket/
 
 Hold the rows of TABLES against the objects of a store, both ways: missing, orphan, resized, changed, shared, unexpected
 and misplaced objects, and the parts of interrupted uploads. Every suspect is looked at twice; what is younger than
