@@ -11,8 +11,8 @@ import pytest
 
 from dedupaudit.audit import ScanRequest, scan
 from dedupaudit.building import Outcome
-from dedupaudit.choosing import choose
 from dedupaudit.checks import TABLE_CHECKS
+from dedupaudit.choosing import choose
 from dedupaudit.config import DatabaseSettings, Settings, TableSettings
 from dedupaudit.errors import NothingToCheck, SourceError, UsageError
 from dedupaudit.interrupt import Interrupt
