@@ -18,7 +18,7 @@ def fragments(columns: Sequence[str], prefix: str, own: str) -> dict[str, str]:
     escaped = key
     for character in SPECIAL:
         escaped = f"replace({escaped}, chr({ord(character)}), '\\{ord(character):04x}')"
-    special = r"[\x00-\x1f\x7f-\x{9f}\\\x{2028}\x{2029}]"
+    special = r"[\x00-\x1f\x7f-\x{9f}\\\x{2028}\x{2029}\x{feff}]"
     key_field = f"CASE WHEN regexp_matches({key}, '{special}') THEN {escaped} ELSE {key} END"
     moment = place["LastModifiedDate"]
     time = f"regexp_replace({moment}, '{_TIME}', '\\1 \\2:\\3:')"

@@ -1,7 +1,8 @@
 r"""How foreign values travel to the embedded engine: as lines of tab-separated text that no value can break out of.
 
-`\005c` stands for a backslash, and so for every control character and lone surrogate; `\N` is NULL. Different texts
-stay different, so that the engine may compare them as they are. Keys keep their types by a letter before each part.
+`\005c` stands for a backslash, and so for every control character, lone surrogate and U+FEFF, which the engine drops
+where a file begins with it; `\N` is NULL. Different texts stay different, so that the engine may compare them as they
+are. Keys keep their types by a letter before each part.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ NULL = "\\N"
 _SEPARATOR = "\\S"
 _NONE = "n"
 """A part of a key that is NULL: it must not make the whole field one."""
-_SPECIAL = re.compile("[\x00-\x1f\x7f-\x9f\\\\\u2028\u2029\ud800-\udfff]")
-SPECIAL = "\\" + "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)))
+_SPECIAL = re.compile("[\x00-\x1f\x7f-\x9f\\\\\u2028\u2029\ufeff\ud800-\udfff]")
+SPECIAL = "\\" + "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF)))
 """Every character that `escape` writes otherwise, the backslash first; surrogates are in no valid text."""
 _ESCAPED = re.compile(r"\\([0-9a-f]{4})")
 
