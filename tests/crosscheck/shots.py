@@ -88,7 +88,8 @@ class Sqlite:
         path = folder / "app.db"
         path.unlink(missing_ok=True)
         wanted = _wanted(without)
-        marks = ", ".join("?" for _ in wanted)
+        # Text by its bytes: some is no UTF-8, as the names of local files.
+        marks = ", ".join("?" if COLUMNS[place] == "file_size" else "CAST(? AS TEXT)" for place in wanted)
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA synchronous = OFF")
             for table, shots in tables.items():
@@ -96,7 +97,11 @@ class Sqlite:
                 connection.execute(f"CREATE TABLE {table} (pk INTEGER PRIMARY KEY, {columns})")
                 names = ", ".join(COLUMNS[place] for place in wanted)
                 for shot in shots:
-                    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", _values(shot, wanted))
+                    values = [
+                        value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+                        for value in _values(shot, wanted)
+                    ]
+                    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)
             connection.commit()
         return f"sqlite:///{path}"
 
@@ -110,23 +115,32 @@ class Postgresql:
     name = "postgresql"
     folds_case = False
     _database = "crosscheck"
+    _made: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+    """The tables that are there, and the columns that they lack: making them takes longer than emptying them."""
 
     def create(self, folder: Path, tables: Tables, without: Sequence[str] = ()) -> str:
         server = shared_postgresql()
-        self._clean()
+        made = (tuple(tables), tuple(without))
+        if self._made != made:
+            self._made = None
+            self._clean()
         wanted = _wanted(without)
         types = {"*": "text", "file_size": "bigint", "created_at": "timestamp", "updated_at": "timestamp"}
         for table, shots in tables.items():
             columns = _columns(wanted, types)
-            server.execute(
-                f"CREATE TABLE {table} (pk bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {columns})",
-                database=self._database,
-            )
+            if self._made == made:
+                server.execute(f"DELETE FROM {table}", database=self._database)
+            else:
+                server.execute(
+                    f"CREATE TABLE {table} (pk bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {columns})",
+                    database=self._database,
+                )
             names, marks = ", ".join(COLUMNS[place] for place in wanted), ", ".join("%s" for _ in wanted)
             for shot in shots:
                 server.execute(
                     f"INSERT INTO {table} ({names}) VALUES ({marks})", _values(shot, wanted), database=self._database
                 )
+        self._made = made
         return server.url(database=self._database)
 
     def _clean(self) -> None:
@@ -147,15 +161,15 @@ class Mariadb:
     name = "mariadb"
     folds_case = True
     _database = "crosscheck"
+    _made: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+    """The tables that are there, and the columns that they lack: making them takes longer than emptying them."""
 
     def create(self, folder: Path, tables: Tables, without: Sequence[str] = ()) -> str:
         server = shared_mariadb()
-        server.execute(f"CREATE DATABASE IF NOT EXISTS {self._database}")
-        known = server.execute(
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = %s", (self._database,)
-        )
-        for (table,) in known:
-            server.execute(f"DROP TABLE {table}", database=self._database)
+        made = (tuple(tables), tuple(without))
+        if self._made != made:
+            self._made = None
+            server.create_database(self._database)
         wanted = _wanted(without)
         types = {
             "*": "varchar(200)",
@@ -167,12 +181,16 @@ class Mariadb:
         }
         for table, shots in tables.items():
             columns = _columns(wanted, types)
-            server.execute(
-                f"CREATE TABLE {table} (pk bigint AUTO_INCREMENT PRIMARY KEY, {columns})", database=self._database
-            )
+            if self._made == made:
+                server.execute(f"DELETE FROM {table}", database=self._database)
+            else:
+                server.execute(
+                    f"CREATE TABLE {table} (pk bigint AUTO_INCREMENT PRIMARY KEY, {columns})", database=self._database
+                )
             names, marks = ", ".join(COLUMNS[place] for place in wanted), ", ".join("%s" for _ in wanted)
             for shot in shots:
                 server.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", _values(shot, wanted))
+        self._made = made
         return server.url(database=self._database)
 
     def execute(self, url: str, statement: str) -> None:
