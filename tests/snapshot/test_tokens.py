@@ -34,7 +34,7 @@ def test_repeated_tokens_are_those_that_occur_more_than_once(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(intake, "_PIECE", piece)
-        patch.setattr(tokens, "_BUFFER", 16)
+        patch.setattr(intake, "_BUFFER", 16)
         patch.setattr(tokens, "_PART", part)
         with TokenStore(1) as store:
             for value in values:
