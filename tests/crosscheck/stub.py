@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from dedupaudit.crosscheck import looking, stores
+from dedupaudit.crosscheck import looking, second, stores
 from dedupaudit.sources.objects.protocol import Leftover, ObjectFact, Requests
 
 URL = "oss://pictures"
@@ -71,10 +71,11 @@ def raw(key: str) -> bytes:
 
 @contextmanager
 def in_place_of_a_bucket(store: StubObjects, worth_listing: int | None = None) -> Iterator[pytest.MonkeyPatch]:
-    """Have the product open this store; of so many suspects it lists their range again."""
+    """Have the product open this store; of so many suspects it lists their range again, and reads whole tables."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stores, "open_objects", lambda *_arguments: store)
         if worth_listing is not None:
             patch.setattr(looking, "_WORTH_LISTING", worth_listing)
             patch.setattr(looking, "_PAGE_IN_HEADS", 1)
+            patch.setattr(second, "SEEK_AT_MOST", worth_listing)
         yield patch
