@@ -49,7 +49,9 @@ class CrossScan:
     tables: Sequence[TableScan]
     shown: str
     young_after: int
-    """What was written later is young: the run's start, or an inventory's, less the grace."""
+    """What was written later is young: `since`, less the grace."""
+    since: int
+    """When the run began, or the inventory that is read."""
     blind: str | None = None
     """Why no object could be looked at again at all."""
     unread: dict[int, str] = field(default_factory=dict)
@@ -59,6 +61,8 @@ class CrossScan:
     weights: dict[str, int] = field(default_factory=dict)
     """Bytes that a check's findings are about, by the check's name."""
     uploads: Sequence[Any] = ()
+    left_out: int = 0
+    """Objects that were there before and were not listed: so others may have been left out that no row names."""
 
     def moment(self, table: int, *times: Value) -> int | None:
         """Return the latest of a row's times."""

@@ -15,6 +15,7 @@ _PAGE = 1000
 _PAGE_IN_HEADS = 20
 """A page of a listing costs about as much as so many HEADs, in time and in money."""
 _WORTH_LISTING = 64
+_SAMPLE = 8
 _FORBIDDEN = 403
 _GIVE_UP = 5
 """So many failures one after the other, and no key was answered between them: the store does not answer any more."""
@@ -49,7 +50,14 @@ class Looker:
             if pages * _PAGE_IN_HEADS <= len(keys):
                 looked = self._list_again(keys)
                 if looked is not None:
-                    yield from looked
+                    absent = [one.key for one in looked if one.object is None]
+                    yield from (one for one in looked if one.object is not None)
+                    sample = {key: self._look(key) for key in _sample(absent)}
+                    # A listing that loses objects may lose them every time; a look at one of them tells.
+                    lost = any(one.object is not None for one in sample.values())
+                    yield from (sample.values() if lost else (Looked(key, None) for key in absent))
+                    keys = [key for key in absent if key not in sample] if lost else []
+                if not keys:
                     return
         if self._threads == 1:
             yield from map(self._look, keys)
@@ -72,10 +80,12 @@ class Looker:
         self._interrupt.check()
         if self._given_up is not None:
             return Looked(key, None, self._given_up)
+        # Another thread may learn meanwhile that looks are refused.
+        refused = self._refused
         try:
-            found = self._store.look(key) if not self._refused else self._list_one(key)
+            found = self._store.look(key) if not refused else self._list_one(key)
         except SourceError as error:
-            if getattr(error, "status", None) == _FORBIDDEN and not self._refused:
+            if getattr(error, "status", None) == _FORBIDDEN and not refused:
                 # Who may list may not read: a listing that begins at the key says as much.
                 self._refused = True
                 return self._look(key)
@@ -88,3 +98,10 @@ class Looker:
 
     def _list_one(self, key: str) -> ObjectFact | None:
         return next((fact for page in self._store.again(key, key) for fact in page if fact.key == key), None)
+
+
+def _sample(keys: Sequence[str]) -> list[str]:
+    """Return a few of the keys from everywhere, the first and the last among them."""
+    if len(keys) <= _SAMPLE:
+        return list(keys)
+    return [keys[at * (len(keys) - 1) // (_SAMPLE - 1)] for at in range(_SAMPLE)]

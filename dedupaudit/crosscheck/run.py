@@ -22,7 +22,7 @@ from dedupaudit.crosscheck.naming import Namer, Template
 from dedupaudit.crosscheck.rows import RowReader, by_source, read_referenced
 from dedupaudit.crosscheck.second import look_again
 from dedupaudit.crosscheck.stores import Store, open_store
-from dedupaudit.crosscheck.trust import distrust
+from dedupaudit.crosscheck.trust import distrust, left_out
 from dedupaudit.display import visible
 from dedupaudit.errors import Cancelled, NothingToCheck, SourceError, UsageError
 from dedupaudit.interrupt import Interrupt
@@ -235,6 +235,7 @@ class _Run:
             [reader.scan for reader in self.readers],
             self.store.shown,
             since - grace,
+            since,
             blind=None if self.store.live else "there is only an inventory; add --objects oss://BUCKET/PREFIX/",
             unsure=unsure,
         )
@@ -302,6 +303,8 @@ class _Run:
         looked = status == "checked"
         if reader is None and looked and check.name == "orphan_object" and self.unread:
             status, reason = "failed", "not all rows could be read: " + "; ".join(dict.fromkeys(self.unread))
+        elif looked and self.scan and self.scan.left_out and self.store.bucket and check.name in _BY_LISTING:
+            status, reason = "failed", left_out(self.scan, self.store)
         self.building.cover(
             reader.scan.table.source if reader else "objects",
             reader.scan.table.name if reader else self.store.shown,
@@ -336,6 +339,8 @@ class _Run:
         self.building.objects[self.store.shown] = ObjectsSummary(requests=self.store.requests, **totals, **counts)
 
 
+_BY_LISTING = ("orphan_object", "size_mismatch", "etag_mismatch", "shared_object", "unexpected_object")
+"""What an object that the listing left out is not held against; a missing object is looked at by itself."""
 _WEIGHED = {
     "orphan_object": "orphan_bytes", "missing_object": "missing_bytes", "multipart_leftover": "multipart_bytes"
 }  # fmt: skip

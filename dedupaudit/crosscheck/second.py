@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
+from typing import NamedTuple
 
 from dedupaudit.building import reason_of
 from dedupaudit.checks.crossing import CrossScan
@@ -20,6 +21,15 @@ from dedupaudit.snapshot.escaping import escape, lines
 
 _WINDOW = 1_000
 _ROWS_ALONE = ("shared_object", "misplaced_object")
+_CLOCKS = 15 * 60 * 1_000_000
+
+
+class _Due(NamedTuple):
+    """A key that the second look is about: whether its object is to be looked at, and whether the listing had none."""
+
+    key: str
+    looked: bool
+    missed: bool
 
 
 def look_again(
@@ -57,18 +67,22 @@ def _look_at_objects(
     if store.live is not None:
         threads = store.threads if store.bucket else 1
         looker = Looker(store.live, interrupt, threads, listed=bool(store.bucket))
+    # What was written since may have come after its page was read; the two clocks may differ by a quarter of an hour.
+    written_before = min(scan.young_after, scan.since - _CLOCKS)
     progress.start(f"{visible(store.shown)}: suspects", None)
     looked = 0
     try:
         with crossing.sought() as sought, crossing.objects("again") as found, crossing.unseen() as unseen:
             for window in _windows(_suspects(crossing, scan)):
-                looks = {key: needs and looker is not None for key, needs in window}
+                looks = {key: needs and looker is not None for key, needs, _ in window}
+                missed = {key for key, _, missing in window if missing}
                 sought.write(lines([(escape(key), "1" if look else "0") for key, look in looks.items()]))
                 if looker is not None:
                     wanted = [key for key, look in looks.items() if look]
                     for key, fact, reason in looker.look(wanted, crossing.between):
                         if fact is not None:
                             found.write(object_lines([fact]))
+                            scan.left_out += key in missed and fact.modified < written_before
                         elif reason is not None:
                             unseen.write(lines([(escape(key), escape(reason))]))
                 looked += len(window)
@@ -78,12 +92,12 @@ def _look_at_objects(
     crossing.keep_unlooked()
 
 
-def _suspects(crossing: Crossing, scan: CrossScan) -> Iterator[tuple[str, bool]]:
-    """Yield the keys that are due, and whether their object is to be looked at; a young suspect is not."""
+def _suspects(crossing: Crossing, scan: CrossScan) -> Iterator[_Due]:
+    """Yield the keys that are due; a young suspect is not."""
     for key, found in groupby(crossing.first_found(), key=lambda one: one.key):
         due = [one.check for one in found if not _is_young(scan, one)]
         if due:
-            yield key, any(check not in _ROWS_ALONE for check in due)
+            yield _Due(key, any(check not in _ROWS_ALONE for check in due), "missing_object" in due)
 
 
 def _is_young(scan: CrossScan, found: Found) -> bool:
@@ -92,8 +106,8 @@ def _is_young(scan: CrossScan, found: Found) -> bool:
     return found.check not in _ROWS_ALONE and (found.object_modified or 0) > scan.young_after
 
 
-def _windows(suspects: Iterator[tuple[str, bool]]) -> Iterator[list[tuple[str, bool]]]:
-    window: list[tuple[str, bool]] = []
+def _windows(suspects: Iterator[_Due]) -> Iterator[list[_Due]]:
+    window: list[_Due] = []
     for suspect in suspects:
         window.append(suspect)
         if len(window) == _WINDOW:

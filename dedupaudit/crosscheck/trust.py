@@ -38,3 +38,12 @@ def distrust(crossing: Crossing, scan: CrossScan, store: Store, max_missing: flo
         f"({max_missing:.0%}), so probably a wrong bucket, prefix, template or database; nothing was judged missing. "
         "If it is true, allow more by --max-missing"
     )
+
+
+def left_out(scan: CrossScan, store: Store) -> str:
+    """Return why not all objects were judged, where the listing had not all of them."""
+    what = "inventory" if store.inventory else "listing"
+    return (
+        f"the {what} of {store.shown} is not whole: {scan.left_out:,} objects that rows name are there and were not in "
+        f"it, and others may be that no row names; {'take another inventory' if store.inventory else 'run again'}"
+    )

@@ -53,22 +53,24 @@ def ask_page(connection: OssConnection, prefix: str, start_after: str, token: st
 
 def list_range(connection: OssConnection, prefix: str, keys: KeyRange) -> Iterator[list[ObjectFact]]:
     """Yield the objects of a range. After a failure, the same range goes on behind the last page that was taken."""
-    token, last, empty = "", keys.last, False
+    token, last, again = "", keys.last, False
+    passed: set[str] = set()  # tokens of pages without objects, since the last object
     while not keys.done:
         page = ask_page(connection, prefix, last, token)
         objects = page.objects
-        if not objects and page.truncated and not empty:
+        if not objects and page.truncated and not again:
             # Rare, and where it is a mistake its token leads past what was lost: ask once more by key.
-            token, empty = "", True
+            token, again = "", True
             continue
-        empty = False
         _check(connection, objects, prefix, last)
         if objects:
-            last = objects[-1].key
+            last, again = objects[-1].key, False
+            passed.clear()
         ended = not page.truncated
-        if not ended and page.token and page.token == token:
+        if not ended and page.token and (page.token == token or page.token in passed):
             raise _disorder(connection, "the same page again", last)
         token = page.token
+        passed.add(token)
         if keys.until is not None and objects and last >= keys.until:
             objects = objects[: bisect_right(objects, keys.until, key=_by_key)]
             ended = True
