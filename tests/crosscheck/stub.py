@@ -32,7 +32,7 @@ class StubObjects:
         self._before("preflight")
 
     def pages(self, splits: Sequence[str] = ()) -> Iterator[list[ObjectFact]]:
-        return self._listed("page", b"", None)
+        return self._listed("page", "", None)
 
     def look(self, key: str) -> ObjectFact | None:
         self.requests.head += 1
@@ -40,7 +40,7 @@ class StubObjects:
         return self.held.get(key)
 
     def again(self, first: str, last: str) -> Iterator[list[ObjectFact]]:
-        return self._listed("again", raw(first), raw(last))
+        return self._listed("again", first, last)
 
     def leftovers(self) -> Iterator[Leftover]:
         return iter(())
@@ -48,25 +48,20 @@ class StubObjects:
     def close(self) -> None:
         """Nothing is open."""
 
-    def _listed(self, kind: str, first: bytes, last: bytes | None) -> Iterator[list[ObjectFact]]:
-        """Page by page, each as the store is at that moment, as OSS lists."""
-        after: bytes | None = None
+    def _listed(self, kind: str, first: str, last: str | None) -> Iterator[list[ObjectFact]]:
+        """Yield page by page, each as the store is at that moment, in the order of OSS: that of code points."""
+        after: str | None = None
         while True:
             self.requests.list += 1
             self._before(kind)
-            keys = sorted(map(raw, self.held))
+            keys = sorted(self.held)
             begin = bisect_left(keys, first) if after is None else bisect_right(keys, after)
             end = len(keys) if last is None else bisect_right(keys, last)
             page = keys[begin : min(end, begin + self._page)]
             if not page:
                 return
-            yield [self.held[key.decode("utf-8", "surrogateescape")] for key in page]
+            yield [self.held[key] for key in page]
             after = page[-1]
-
-
-def raw(key: str) -> bytes:
-    """Return a key as bytes, which are in the order of a listing."""
-    return key.encode("utf-8", "surrogateescape")
 
 
 @contextmanager
