@@ -44,14 +44,14 @@ def mark(head: bytes) -> tuple[Encoding | None, int]:
     for bom, encoding in _BOMS:
         if head.startswith(bom):
             return encoding, len(bom)
-    sample = head[: SAMPLE - SAMPLE % 2]
+    sample = head[:2048]
     half = len(sample) // 2
     if half >= 4:
-        # ASCII in UTF-16: every second byte is zero, and the others hardly ever are.
+        # ASCII in UTF-16, such as a time: every second byte is zero, and the others hardly ever are.
         odd, even = sample[1::2].count(0), sample[::2].count(0)
-        if odd > half * 0.3 and even < half * 0.02:
+        if odd > half * 0.1 and even < half * 0.02:
             return "utf-16-le", 0
-        if even > half * 0.3 and odd < half * 0.02:
+        if even > half * 0.1 and odd < half * 0.02:
             return "utf-16-be", 0
     return None, 0
 
@@ -61,7 +61,7 @@ def is_binary(head: bytes) -> bool:
     if head.startswith(_FOREIGN_MAGIC):
         return True
     sample = _NUL_RUN.sub(b"", head[:65536])
-    return len(_CONTROL.findall(sample)) > len(sample) * 0.1
+    return len(_CONTROL.findall(sample)) > len(sample) * 0.05
 
 
 def guess(block: bytes) -> Encoding:

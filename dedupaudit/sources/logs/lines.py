@@ -68,8 +68,11 @@ class LineParser:
         events = (named,) if named else self._classify(masked)
         if named in ("timeout", "requeue") and len(both := self._classify(masked)) == 2:
             events = both  # {"event": "requeue", "msg": "timed out, …"}
+        is_json = line.lstrip().startswith(b"{")
+        if not events and not is_json:
+            events = self._classify(ID.sub(b"\0", line))
         at = next((micros for key in _TIME_KEYS if (micros := self._clock.value(fields.get(key))) is not None), None)
-        if at is None and not line.lstrip().startswith(b"{"):
+        if at is None and not is_json:
             at = self._clock.find(line)
         device = next((str(fields[key]) for key in _DEVICE_KEYS if isinstance(fields.get(key), str | int)), None)
         return events, at, device
