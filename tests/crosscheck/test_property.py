@@ -217,6 +217,7 @@ LOST = Case([Shot(None, "\\N"), Shot("\\N", "\\N")], [], False, False, {"\\": (7
 MARK = Case([Shot("1", "\ufeff")], [], False, False, {"\ufeff": (0, OLD, None)}, [], False, (), 1, False)
 
 
+@pytest.mark.timeout(300)
 @settings(max_examples=100)
 @example(case=LOST)
 @example(case=MARK)
@@ -243,6 +244,7 @@ def _on_a_server(database: Database, case: Case) -> None:
     _compare(database, case, _folded if database.folds_case else lambda one: one)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("database", SERVERS, ids=lambda one: one.name)
 @settings(max_examples=30)
 @given(case=cases(local=False))

@@ -76,6 +76,7 @@ def check(seeds: Sequence[int]) -> Counter[tuple[str, str]]:
     return said
 
 
+@pytest.mark.timeout(300)
 def test_no_false_verdict_in_two_thousand_interleavings() -> None:
     said = check(range(QUICK))
     for name in JUDGED:
