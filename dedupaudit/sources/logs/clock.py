@@ -26,7 +26,6 @@ _TIME = re.compile(
 )
 _EPOCH = re.compile(rb"[\[\s\"]{0,8}([0-9]{10}(?:\.[0-9]{1,9})?|[0-9]{13}|[0-9]{16})(?![0-9A-Za-z_])")
 _SECOND = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}")
-_KEPT = 4096
 
 
 class Clock:
@@ -37,12 +36,12 @@ class Clock:
 
     def __init__(self, zone: tzinfo = UTC, written: int | None = None) -> None:
         self._zone = zone
+        self._day: tuple[bytes, int | None] = (b"", None)
         latest = 253_402_300_799_000_000
         moment = min(max(written or 0, 0), latest) if written is not None else None
         self._written = (
             datetime.now(UTC) if moment is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment)
         )
-        self._seconds: dict[tuple[bytes, bool], int | None] = {}
 
     def find(self, line: bytes) -> int | None:
         """Return the first time within the line's first 200 bytes; an epoch counts only where the line begins."""
@@ -64,16 +63,17 @@ class Clock:
 
     def second(self, text: bytes, zoned: bool) -> int | None:
         """Return `YYYY-MM-DDTHH:MM:SS` (or with a space) in UTC or in the zone; what is not written so is None."""
-        key = (text, zoned)
-        if key not in self._seconds:
-            if len(self._seconds) >= _KEPT:
-                self._seconds.clear()
-            value = None
-            if _SECOND.fullmatch(text):
-                year, month, day = int(text[:4]), int(text[5:7]), int(text[8:10])
-                value = self._micros(year, month, day, text[11:19], UTC if zoned else self._zone)
-            self._seconds[key] = value
-        return self._seconds[key]
+        if not _SECOND.fullmatch(text):
+            return None
+        year, month, day = int(text[:4]), int(text[5:7]), int(text[8:10])
+        if not zoned:
+            return self._micros(year, month, day, text[11:], self._zone)
+        hour, minute, second = int(text[11:13]), int(text[14:16]), int(text[17:])
+        if self._day[0] != text[:10]:
+            self._day = text[:10], self._micros(year, month, day, b"00:00:00", UTC)
+        if self._day[1] is None or hour > 23 or minute > 59 or second > 59:
+            return self._micros(year, month, day, text[11:], UTC)
+        return self._day[1] + (hour * 3600 + minute * 60 + second) * 1_000_000
 
     def _epoch(self, text: bytes) -> int | None:
         whole, _, fraction = text.partition(b".")

@@ -6,12 +6,14 @@ Python's own engine can be held up for ever by a pattern such as `(a+)+$`, and c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dedupaudit.config.models import LogEventSettings
 from dedupaudit.display import visible
 from dedupaudit.errors import SourceError, UsageError
 from dedupaudit.sources.logs.blocks import Block
+
+if TYPE_CHECKING:
+    from dedupaudit.config.models import LogEventSettings
 
 _GROUPS = ("id", "time", "device")
 _FIND = """

@@ -30,54 +30,69 @@ class QuickParser:
         self._parser, self._clock, self._file, self._wanted = parser, clock, file, wanted
         # By the words around an ID: events, and the ID's part before the underscore; None: a line for the LineParser.
         self._known: dict[bytes, tuple[tuple[str, ...], str] | None] = {}
+        # Seconds by their text: naive ones, and those in UTC.
+        self._times: tuple[dict[bytes, int], dict[bytes, int]] = ({}, {})
 
     def events(self, block: Block) -> list[LogEvent]:
         """Return the wanted events of a block, in the order of its lines."""
         parts = _CUT.split(block.text)
         found: list[LogEvent] = []
-        known, file, make = self._known, self._file, tuple.__new__
-        index, at, last = 0, 0, len(parts) - 1
+        known, times, file, make, put = self._known.get, self._times, self._file, tuple.__new__, found.append
         first, base, in_place = block.first_line, block.offset, block.starts is None and block.places is None
-        for number in range(1, last, 2):
-            before, item, after = parts[number - 1], parts[number], parts[number + 1]
+        index, at, last = 0, 0, len(parts) - 1
+        number = -1
+        for before, item, after in zip(parts[:-1:2], parts[1::2], parts[2::2], strict=True):
+            number += 2
             end = before.rfind(b"\n") + 1
+            begin = at + end
+            at += len(before) + len(item)
             if end:
                 index += before.count(b"\n")
             elif number > 1:  # the line's first ID took the whole line
-                at += len(before) + len(item)
                 continue
-            begin = at + end
-            at += len(before) + len(item)
             tail = after.find(b"\n")
             if tail < 0:
                 if number + 1 < last:  # further IDs are in this line
                     found += self._carefully(block, index, begin, _line_at(block.text, begin))
                     continue
                 tail = len(after)
-            head = before[end : end + _TIME_END]
+            millis = _MILLIS.get(before[end + _FRACTION : end + _TIME_END])
             words = before[end + _TIME_END - 1 :] + b"\0" + after[:tail]
-            told = known.get(words)
-            micros = self._micros(head)
-            if told is None or micros is None:
-                events = self._carefully(block, index, begin, before[end:] + item + after[:tail])
-                if micros is not None and words not in known:
-                    self._remember(words, micros, events)
-                found += events
+            told = known(words)
+            second = None
+            if told is not None and millis is not None:
+                second = times[millis[1]].get(before[end : end + _FRACTION])
+                if second is None:
+                    second = self._second(before[end : end + _FRACTION], zoned=millis[1])
+            if told is None or millis is None or second is None:
+                found += self._first_time(block, index, begin, before[end:] + item + after[:tail], words)
                 continue
             names, kind = told
-            line, offset = (first + index, base + begin) if in_place else block.place(index, begin)
             for name in names:
-                one = (name, kind + item.decode("ascii"), micros, None, file, line, offset, NO_FIELDS)
-                found.append(make(LogEvent, one))
+                line, offset = (first + index, base + begin) if in_place else block.place(index, begin)
+                micros = second + millis[0]
+                put(make(LogEvent, (name, kind + item.decode(), micros, None, file, line, offset, NO_FIELDS)))
         return found
 
-    def _micros(self, head: bytes) -> int | None:
-        """Return the time of `2025-12-24T08:01:14.487Z` or `2025-12-24 08:01:14,487 `, and None for any other head."""
-        millis = _MILLIS.get(head[_FRACTION:])
-        if millis is None:
-            return None
-        second = self._clock.second(head[:_FRACTION], millis[1])
-        return None if second is None else second + millis[0]
+    def _first_time(self, block: Block, index: int, begin: int, line: bytes, words: bytes) -> list[LogEvent]:
+        """Parse a line carefully, and remember its words."""
+        events = self._carefully(block, index, begin, line)
+        millis = _MILLIS.get(line[_FRACTION:_TIME_END])
+        if millis and words not in self._known:
+            second = self._second(line[:_FRACTION], zoned=millis[1])
+            if second is not None:
+                self._remember(words, second + millis[0], events)
+        return events
+
+    def _second(self, text: bytes, *, zoned: bool) -> int | None:
+        """Return what `2025-12-24T08:01:14` is in UTC or in the clock's zone; None where it is not written so."""
+        times = self._times[zoned]
+        micros = times.get(text)
+        if micros is None and (micros := self._clock.second(text, zoned=zoned)) is not None:
+            if len(times) >= _REMEMBERED:
+                times.clear()
+            times[text] = micros
+        return micros
 
     def _remember(self, words: bytes, micros: int, events: list[LogEvent]) -> None:
         """Keep what words around an ID tell, where nothing but the time and the ID can differ from line to line."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from zoneinfo import ZoneInfo
 
-from dedupaudit.config.models import LogEventSettings
 from dedupaudit.display import visible
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.sources.logs.blocks import Block, Lines
@@ -21,6 +20,9 @@ from dedupaudit.sources.logs.quick import QuickParser, narrowed
 from dedupaudit.sources.logs.rotation import STDIN
 from dedupaudit.sources.logs.unpacking import pieces
 from dedupaudit.sources.logs.words import classifier, literals
+
+if TYPE_CHECKING:
+    from dedupaudit.config.models import LogEventSettings
 
 _UNKNOWN_LENGTH = 2000  # characters of a line that no pattern knew
 

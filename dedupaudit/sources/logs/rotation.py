@@ -16,7 +16,8 @@ _PACKED = r"(?:\.(?:gz|xz|zst|zstd))?"
 # What logrotate and its like make of `app.log`: a count (the higher the older), or a date (the later the newer).
 _COUNTED = re.compile(rf"(?P<stem>.+?)\.(?P<number>\d{{1,4}}){_PACKED}", re.DOTALL)
 _DATED = re.compile(
-    rf"(?P<stem>.+?)[-._](?P<date>\d{{4}}-?\d\d-?\d\d(?:[-_T.]?\d{{2,10}})?)(?P<rest>\.(?!gz|xz|zst)[A-Za-z]+)?{_PACKED}", re.DOTALL
+    rf"(?P<stem>.+?)[-._](?P<date>\d{{4}}-?\d\d-?\d\d(?:[-_T.]?\d{{2,10}})?)(?P<rest>\.(?!gz|xz|zst)[A-Za-z]+)?{_PACKED}",
+    re.DOTALL,
 )
 _PLAIN = re.compile(rf"(?P<stem>.+?){_PACKED}", re.DOTALL)
 
