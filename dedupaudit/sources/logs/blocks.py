@@ -53,11 +53,17 @@ class Lines:
             return
         for piece in self._all(head, pieces):
             self._file.bytes += len(piece)
-            data = rest + piece
-            end = self._last_end(data)
-            if end:
-                yield self._block(data[:end])
-            rest = data[end:]
+            if self._wide:
+                rest += piece
+                end = self._last_end(rest)
+                if end:
+                    yield self._block(rest[:end])
+                rest = rest[end:]
+            elif end := piece.rfind(b"\n") + 1:
+                yield self._block(b"".join((rest, memoryview(piece)[:end])))
+                rest = piece[end:]
+            else:
+                rest += piece
             if len(rest) > 2 * MAX_LINE:
                 rest = yield from self._long_line(rest, pieces)
         if rest:
@@ -85,9 +91,7 @@ class Lines:
         yield from pieces
 
     def _last_end(self, data: bytes) -> int:
-        """Return where the last whole line ends."""
-        if not self._wide:
-            return data.rfind(b"\n") + 1
+        """Return where the last whole line of UTF-16 ends."""
         newline, at = self._newline(), len(data)
         while (at := data.rfind(newline, 0, at)) >= 0:
             if at % 2 == 0:

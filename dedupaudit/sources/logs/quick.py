@@ -7,6 +7,7 @@ are looked up. Words that were not met before, and lines of any other form, go t
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from dedupaudit.sources.logs.blocks import Block
 from dedupaudit.sources.logs.clock import Clock
@@ -120,22 +121,21 @@ def _line_at(text: bytes, begin: int) -> bytes:
     return text[begin:] if end < 0 else text[begin:end]
 
 
-def narrowed(block: Block, literals: tuple[bytes, ...]) -> Block:
-    """Return the block's lines that hold one of the literals; all of them where JSON may have escaped its letters."""
+def narrowed(block: Block, literals: Sequence[re.Pattern[bytes]]) -> Block:
+    """Return the block's lines that hold one of the literals; all where JSON may have escaped its letters."""
     text = block.text
-    if b"\\u" in text:
+    if b"\\" in text and b"\\u" in text:
         return block
-    begins = set()
-    for literal in literals:
-        hit = text.find(literal)
-        while hit >= 0:
-            begins.add(text.rfind(b"\n", 0, hit) + 1)
-            end = text.find(b"\n", hit)
-            hit = text.find(literal, end) if end >= 0 else -1
-    lines, places, counted, index = [], [], 0, 0
-    for begin in sorted(begins):
-        index += text.count(b"\n", counted, begin)
-        counted = begin
-        lines.append(_line_at(text, begin))
-        places.append(block.place(index, begin))
+    lines, places = [], []
+    begin, end, index = 0, -1, 0
+    for at in sorted([hit.start() for literal in literals for hit in literal.finditer(text)]):
+        if at < end:
+            continue  # the same line once more
+        start = (text.rfind(b"\n", begin, at) + 1) or begin
+        end = text.find(b"\n", at)
+        end = len(text) if end < 0 else end
+        index += text.count(b"\n", begin, start)
+        begin = start
+        lines.append(text[start:end])
+        places.append(block.place(index, start))
     return Block(b"\n".join(lines), block.first_line, block.offset, None, places)

@@ -13,8 +13,9 @@ from typing import Any, BinaryIO
 from dedupaudit.display import visible
 from dedupaudit.sources.logs.protocol import Compression, LogFile
 
-_PIECE = 1 << 22  # bytes, unpacked, that are handed on at once
-_PACKED_PIECE = 1 << 18
+# Bytes, unpacked, that are handed on at once: what is looked at several times had better stay in the cache.
+_PIECE = 1 << 18
+_PACKED_PIECE = 1 << 16
 # A block of zstd is up to 128 KB from as little as 4 bytes, and its decompressor knows no limit of output.
 _ZSTD_PIECE = 1 << 11
 _MAGIC: tuple[tuple[bytes, Compression], ...] = (

@@ -89,7 +89,7 @@ PROFILES = (
 
 # One of these is in every line of the event, in UTF-8: where they are few they are faster than any pattern. That is why
 # the English words of a re-queue are not looked for in capitals.
-_LITERALS = {"requeue": ("重新".encode(), b"equeu", b"e-queu")}
+_LITERALS = {"requeue": (re.compile("重新".encode()), re.compile(rb"q(?<=[e-]q)ueu"))}
 
 
 def classifier(*, lossy: bool) -> Classify:
@@ -106,8 +106,8 @@ def classifier(*, lossy: bool) -> Classify:
     return classify
 
 
-def literals(wanted: frozenset[str] | None) -> tuple[bytes, ...] | None:
-    """Return bytes of which one is in every line of the wanted events; None where every line must be looked at."""
+def literals(wanted: frozenset[str] | None) -> tuple[re.Pattern[bytes], ...] | None:
+    """Return patterns of which one is in every line of the wanted events; None where every line must be looked at."""
     if not wanted or not all(event in _LITERALS for event in wanted):
         return None
     return tuple(literal for event in sorted(wanted) for literal in _LITERALS[event])
