@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -158,7 +159,7 @@ def test_what_was_healed_before_the_second_look_is_no_finding(database: Database
     held = {key: fact(key) for key in KEYS}
 
     def heal() -> None:
-        held.update(lost=fact("lost"), size=fact("size", 8), etag=fact("etag", md5=OTHER_MD5))
+        held.update(lost=fact("lost", at=time.time()), size=fact("size", 8), etag=fact("etag", md5=OTHER_MD5))
         del held["orphan"]
 
     statements = (
