@@ -20,6 +20,7 @@ DRIVERS = {
     "pymysql": ("sources/tables/mysql*.py",),
     "oss2": ("sources/objects/oss*.py",),
     "requests": ("sources/objects/oss*.py",),
+    "zstandard": ("sources/logs/unpacking.py",),
 }
 # Each database's own modules, by the stem that they share.
 DIALECTS = ("sqlite", "postgresql", "mysql")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
-from dedupaudit.sources.logs.encodings import guess, is_binary, line_starts, mark, to_utf8
+from dedupaudit.sources.logs.encodings import guess, is_binary, line_starts, mark, says_much, to_utf8
 from dedupaudit.sources.logs.protocol import LogFile
 
 MAX_LINE = 1 << 16
@@ -134,7 +134,7 @@ class Lines:
         if not self._decided:
             encoding = guess(raw)
             if encoding != "ascii":
-                file.encoding, self._decided = encoding, True
+                file.encoding, self._decided = encoding, says_much(raw)
         first, offset = file.lines + 1, self._offset
         self._offset += len(raw) if size is None else size
         if size is not None:

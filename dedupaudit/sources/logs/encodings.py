@@ -9,6 +9,7 @@ from dedupaudit.sources.logs.protocol import Encoding
 
 MISREAD: Encoding = "utf-8 misread as windows-1252"
 SAMPLE = 1 << 18
+_MUCH = 64  # bytes that are not ASCII
 _BOMS: tuple[tuple[bytes, Encoding], ...] = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -79,6 +80,11 @@ def guess(block: bytes) -> Encoding:
         return MISREAD if _is_misread(text) else "utf-8"
     chinese = sample.decode("gb18030", "replace")
     return "gb18030" if chinese.count("\ufffd") * 4 < wrong else "utf-8"
+
+
+def says_much(block: bytes) -> bool:
+    """Say whether a guess from this block holds for the whole file: a few damaged bytes look like anything."""
+    return len(_HIGH.findall(block)) >= _MUCH
 
 
 def _is_misread(text: str) -> bool:

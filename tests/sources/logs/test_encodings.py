@@ -84,6 +84,14 @@ def test_invalid_bytes_do_not_make_utf_8_something_else(tmp_path: Path) -> None:
     assert short(events) == [(line + 2, event) for line, event in EVENTS]
 
 
+def test_a_damaged_byte_early_in_a_file_decides_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_bytes(b"torn \xe9s\n" + b"2025-12-24T08:00:00.000Z heartbeat\n" * 20_000 + TEXT.encode("utf-8"))
+    events, file = read(log)
+    assert file.encoding == "utf-8"
+    assert short(events) == [(line + 20_001, event) for line, event in EVENTS]
+
+
 def test_french_text_is_no_misread_chinese(tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     log.write_text("2025-12-24T08:00:00Z déjà reçu: sent activity_1, évènement à traiter\n" * 20, "utf-8")
