@@ -136,7 +136,7 @@ class Crossing:
 
     def rows(self, look: Looking) -> Intake:
         """Return where lines of rows go, in the order of `_ROW`; at the second look only those that are sought stay."""
-        ident = "hash(t, coalesce(token, id))"
+        ident = f"md5_number_lower(concat('{self._salt}', t, ':', coalesce(token, id)))::UBIGINT"
         values = ", ".join(name for name in _ROW if name != "token")
         only = " SEMI JOIN sought USING (h)" if look == "again" else ""
         return Intake(
