@@ -15,7 +15,9 @@ from dedupaudit.sources.logs.lines import TAIL_OF_ID, LineParser
 from dedupaudit.sources.logs.protocol import NO_FIELDS, LogEvent
 
 # The underscore comes first, because the pattern engine looks for a single byte much faster than for a choice of words.
-_CUT = re.compile(rb"(_(?:(?<=activity_)|(?<=screenshot_)|(?<=process_))" + TAIL_OF_ID.removeprefix(b"_") + rb")")
+_CUT = re.compile(
+    rb"(_(?:(?<=activity_)|(?<=screenshot_)|(?<=process_))" + TAIL_OF_ID.removeprefix(b"_") + rb")([^\n]*)"
+)
 _MILLIS = {b"%c%03d%c" % (dot, ms, end): (ms * 1000, end == 90) for dot in b".," for ms in range(1000) for end in b"Z "}
 _TIME_END = 24  # of `2025-12-24T08:01:14.487Z`
 _FRACTION = 19
@@ -30,7 +32,7 @@ class QuickParser:
     def __init__(self, parser: LineParser, clock: Clock, file: str, wanted: frozenset[str] | None) -> None:
         self._parser, self._clock, self._file, self._wanted = parser, clock, file, wanted
         # By the words around an ID: events, and the ID's part before the underscore; None: a line for the LineParser.
-        self._known: dict[bytes, tuple[tuple[str, ...], str] | None] = {}
+        self._known: dict[tuple[bytes, bytes], tuple[tuple[str, ...], str] | None] = {}
         # Seconds by their text: naive ones, and those in UTC.
         self._times: tuple[dict[bytes, int], dict[bytes, int]] = ({}, {})
 
@@ -38,49 +40,40 @@ class QuickParser:
         """Return the wanted events of a block, in the order of its lines."""
         parts = _CUT.split(block.text)
         found: list[LogEvent] = []
-        known, times, file, make, put = self._known.get, self._times, self._file, tuple.__new__, found.append
+        known, (naive, zoned), file, make, put = self._known.get, self._times, self._file, tuple.__new__, found.append
         first, base, in_place = block.first_line, block.offset, block.starts is None and block.places is None
-        index, at, last = 0, 0, len(parts) - 1
-        number = -1
-        for before, item, after in zip(parts[:-1:2], parts[1::2], parts[2::2], strict=True):
-            number += 2
+        index = at = 0
+        for before, item, tail in zip(parts[:-1:3], parts[1::3], parts[2::3], strict=True):
             end = before.rfind(b"\n") + 1
-            begin = at + end
-            at += len(before) + len(item)
             if end:
                 index += before.count(b"\n")
-            elif number > 1:  # the line's first ID took the whole line
-                continue
-            tail = after.find(b"\n")
-            if tail < 0:
-                if number + 1 < last:  # further IDs are in this line
-                    found += self._carefully(block, index, begin, _line_at(block.text, begin))
-                    continue
-                tail = len(after)
+            begin = at + end
+            at += len(before) + len(item) + len(tail)
+            told = known((before[end + _TIME_END - 1 :], tail))
             millis = _MILLIS.get(before[end + _FRACTION : end + _TIME_END])
-            words = before[end + _TIME_END - 1 :] + b"\0" + after[:tail]
-            told = known(words)
-            second = None
-            if told is not None and millis is not None:
-                second = times[millis[1]].get(before[end : end + _FRACTION])
-                if second is None:
-                    second = self._second(before[end : end + _FRACTION], zoned=millis[1])
-            if told is None or millis is None or second is None:
-                found += self._first_time(block, index, begin, before[end:] + item + after[:tail], words)
+            if told is None or millis is None:
+                found += self._first_time(block, index, begin, before[end:], item, tail)
+                continue
+            text = before[end : end + _FRACTION]
+            second = (zoned if millis[1] else naive).get(text) or self._second(text, zoned=millis[1])
+            if second is None:
+                found += self._first_time(block, index, begin, before[end:], item, tail)
                 continue
             names, kind = told
+            line, offset = (first + index, base + begin) if in_place else block.place(index, begin)
             for name in names:
-                line, offset = (first + index, base + begin) if in_place else block.place(index, begin)
-                micros = second + millis[0]
-                put(make(LogEvent, (name, kind + item.decode(), micros, None, file, line, offset, NO_FIELDS)))
+                one = (name, kind + item.decode(), second + millis[0], None, file, line, offset, NO_FIELDS)
+                put(make(LogEvent, one))
         return found
 
-    def _first_time(self, block: Block, index: int, begin: int, line: bytes, words: bytes) -> list[LogEvent]:
+    def _first_time(
+        self, block: Block, index: int, begin: int, before: bytes, item: bytes, tail: bytes
+    ) -> list[LogEvent]:
         """Parse a line carefully, and remember its words."""
-        events = self._carefully(block, index, begin, line)
-        millis = _MILLIS.get(line[_FRACTION:_TIME_END])
+        events = self._carefully(block, index, begin, before + item + tail)
+        millis, words = _MILLIS.get(before[_FRACTION:_TIME_END]), (before[_TIME_END - 1 :], tail)
         if millis and words not in self._known:
-            second = self._second(line[:_FRACTION], zoned=millis[1])
+            second = self._second(before[:_FRACTION], zoned=millis[1])
             if second is not None:
                 self._remember(words, second + millis[0], events)
         return events
@@ -95,12 +88,13 @@ class QuickParser:
             times[text] = micros
         return micros
 
-    def _remember(self, words: bytes, micros: int, events: list[LogEvent]) -> None:
+    def _remember(self, words: tuple[bytes, bytes], micros: int, events: list[LogEvent]) -> None:
         """Keep what words around an ID tell, where nothing but the time and the ID can differ from line to line."""
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         plain = all(event.at == micros and event.device is None and not event.fields for event in events)
-        if not plain or len({event.id for event in events}) > 1 or _PART_OF_TIME.match(words):
+        # A further ID in the line would be taken for one of its words.
+        if not plain or _CUT.search(words[1]) or _PART_OF_TIME.match(words[0]):
             self._known[words] = None
         elif not events:
             self._known[words] = ((), "")
@@ -114,11 +108,6 @@ class QuickParser:
             for told in self._parser.parse(line.removesuffix(b"\r"))
             if self._wanted is None or told.event in self._wanted
         ]
-
-
-def _line_at(text: bytes, begin: int) -> bytes:
-    end = text.find(b"\n", begin)
-    return text[begin:] if end < 0 else text[begin:end]
 
 
 def narrowed(block: Block, literals: Sequence[re.Pattern[bytes]]) -> Block:
