@@ -53,7 +53,11 @@ def _meant(name: str) -> list[str]:
     if "\0" in name:
         raise UsageError(f"{visible(name)} cannot be a file's name", "name log files, folders, or patterns")
     if os.path.isdir(name):
-        paths = [entry.path for entry in os.scandir(name) if entry.is_file() and not entry.name.startswith(".")]
+        try:
+            paths = [entry.path for entry in os.scandir(name) if entry.is_file() and not entry.name.startswith(".")]
+        except OSError as error:
+            reason = visible(error.strerror or str(error))
+            raise UsageError(f"the folder {visible(name)} cannot be read: {reason}", "name its files") from None
         if not paths:
             raise UsageError(f"no files are in the folder {visible(name)}", "name log files, or a pattern in quotes")
         return paths

@@ -18,6 +18,7 @@ from dedupaudit.config.models import LogsSettings
 from dedupaudit.errors import Cancelled, UsageError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.sources.logs import open_logs
+from dedupaudit.sources.logs.protocol import LogSource
 from dedupaudit.sources.logs.reader import FileLogs
 from dedupaudit.sources.logs.rotation import find_logs
 from tests.sources.logs.making import EVENTS, LINES, TEXT, read, short
@@ -83,6 +84,20 @@ def test_a_name_that_means_no_file_is_wrong_usage(folder: Path, name: str) -> No
 def test_a_folder_without_files_is_wrong_usage(folder: Path) -> None:
     with pytest.raises(UsageError, match="no files"):
         find_logs([str(folder)])
+
+
+def test_a_folder_that_cannot_be_read_is_wrong_usage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: str) -> None:
+        raise PermissionError(13, "Permission denied")  # root, who may run the tests, is never refused
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UsageError, match="Permission denied"):
+        find_logs([str(folder)])
+
+
+def test_the_reader_is_a_source_of_logs(folder: Path) -> None:
+    source: LogSource = FileLogs([])
+    assert (source.files, list(source.events())) == ((), [])
 
 
 @pytest.mark.parametrize("kind", PACKERS)
