@@ -10,7 +10,8 @@ from typing import Any, Literal, NamedTuple
 from dedupaudit.checks.base import EVIDENCE_LIMIT, TableScan, show_key
 from dedupaudit.display import visible
 from dedupaudit.model import Base64, Evidence, Finding, KeyValue, Severity, Verdict, fingerprint
-from dedupaudit.snapshot.crossing import Crossing, Suspect
+from dedupaudit.snapshot.crossing import Crossing
+from dedupaudit.snapshot.suspects import Suspect
 from dedupaudit.sources.tables.protocol import Value
 from dedupaudit.times import iso_or_none, parse_time
 

@@ -8,7 +8,7 @@ from dedupaudit.checks.crossing import CrossScan, ObjectCheck
 from dedupaudit.checks.near_key import difference
 from dedupaudit.display import visible
 from dedupaudit.model import Finding
-from dedupaudit.snapshot.crossing import Suspect
+from dedupaudit.snapshot.suspects import Suspect
 
 
 def _findings(scan: CrossScan) -> Iterator[Finding]:

@@ -16,8 +16,9 @@ from dedupaudit.display import visible
 from dedupaudit.errors import SourceError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import Progress
-from dedupaudit.snapshot.crossing import Crossing, Found, object_lines
+from dedupaudit.snapshot.crossing import Crossing, object_lines
 from dedupaudit.snapshot.escaping import escape, lines
+from dedupaudit.snapshot.suspects import Found
 
 _WINDOW = 1_000
 _ROWS_ALONE = ("shared_object", "misplaced_object")

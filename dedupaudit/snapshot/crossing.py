@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise, product
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, cast
 
 from dedupaudit.display import visible
 from dedupaudit.errors import SourceError
 from dedupaudit.snapshot.engine import Engine, explained
 from dedupaudit.snapshot.escaping import NULL, escape, lines, unescape, unpack
 from dedupaudit.snapshot.intake import Intake, read_lines
+from dedupaudit.snapshot.suspects import Found, Stray, Suspect
 from dedupaudit.sources.objects.protocol import ObjectFact
-from dedupaudit.sources.tables.protocol import Key, Value
+from dedupaudit.sources.tables.protocol import Value
 from dedupaudit.sqlfiles import fill, sql_text
 
 Looking = Literal["first", "again"]
@@ -28,6 +30,7 @@ ROW_CHECKS = (
 
 _MOST = 128_000_000
 _FETCH = 1_000
+_PART = 2_000_000
 _FOLDED = 1_000_000
 _ROW = {
     "t": "USMALLINT",
@@ -47,57 +50,6 @@ _ROW = {
 }
 _OBJECT = {"key": "VARCHAR", "size": "BIGINT", "modified": "BIGINT", "etag": "VARCHAR"}
 _KEPT = "h, ident, t, id, pk, state, status, key, expected, url, size, etag, written, changed"
-
-
-class Found(NamedTuple):
-    """What the first look found at one key, as far as it decides whether a second look is due."""
-
-    key: str
-    check: str
-    table: int | None
-    written: Value
-    changed: Value
-    object_modified: int | None
-
-
-class Suspect(NamedTuple):
-    """One row that a check found at the first look, beside what is known of its object.
-
-    `ident` is one number for IDs that the database takes for one. `again` says whether the second look found the same;
-    `written` and `changed` are the row's times then, or at first. `unseen` is why the object could not be looked at
-    again, None where it was, or need not be.
-    """
-
-    table: int
-    ident: int
-    id: Key
-    locator: Key
-    state: int
-    status: Value
-    key: str
-    expected: str | None
-    url: str | None
-    size: int | None
-    etag: str | None
-    written: Value
-    changed: Value
-    object_size: int | None
-    object_modified: int | None
-    object_etag: str | None
-    near: str | None
-    again: bool
-    unseen: str | None
-
-
-class Stray(NamedTuple):
-    """One object that no row named at the first look; the rest as for `Suspect`."""
-
-    key: str
-    size: int
-    modified: int
-    near: str | None
-    again: bool
-    unseen: str | None
 
 
 class Crossing:
@@ -206,8 +158,12 @@ class Crossing:
 
     def twice(self) -> str | None:
         """Return a key that the listing told twice, None where each came once."""
-        found = self._all("SELECT ANY_VALUE(key) FROM first.objects GROUP BY h HAVING COUNT(*) > 1 LIMIT 1")
-        return unescape(found[0][0]) if found else None
+        for part in self._parts("first"):
+            again = f"SELECT h FROM first.objects WHERE {part} GROUP BY h HAVING COUNT(*) > 1 LIMIT 1"  # noqa: S608
+            found = self._all(f"SELECT key FROM first.objects SEMI JOIN ({again}) USING (h) LIMIT 1")  # noqa: S608
+            if found:
+                return unescape(found[0][0])
+        return None
 
     def between(self, first: str, last: str) -> int:
         """Return about how many objects lie between two keys."""
@@ -228,8 +184,8 @@ class Crossing:
 
     def find(self, look: Looking, checks: Iterable[str]) -> None:
         """Find the suspects of these checks."""
-        for check in checks:
-            parts = {"look": look, "unprotected": self._unprotected or "TRUE"}
+        for check, part in product(checks, self._parts(look)):
+            parts = {"look": look, "part": part, "unprotected": self._unprotected or "TRUE"}
             query = fill(sql_text(f"checks/{check}.sql"), parts)
             if check == "orphan_object":
                 self._do(f"INSERT INTO {look}.strays {query}")
@@ -238,6 +194,15 @@ class Crossing:
                 f"INSERT INTO {look}.found SELECT '{check}', {_KEPT}, object_size, object_modified, object_etag"  # noqa: S608
                 f" FROM (SELECT rowid AS n, * FROM {look}.rows) JOIN ({query}) USING (n)"
             )
+
+    def _parts(self, look: Looking) -> list[str]:
+        """Return conditions that cut the hashes into ranges: a join of one fits the memory, whatever the rows."""
+        rows = self._one(f"SELECT COUNT(*) FROM {look}.rows")  # noqa: S608
+        parts = max(1, -(-max(rows, self.totals(look)[1]) // _PART))
+        if parts == 1:
+            return ["h IS NOT NULL"]
+        bounds = [(part << 128) // parts for part in range(parts + 1)]
+        return [f"h BETWEEN {low}::UHUGEINT AND {high - 1}::UHUGEINT" for low, high in pairwise(bounds)]
 
     def count(self, check: str) -> int:
         """Return how many rows (orphans: objects) a check found at the first look."""

@@ -1,4 +1,5 @@
 -- Rows that give their object another MD5 than it has; an ETag that is no MD5 is NULL on either side.
 SELECT rows.rowid AS n, objects.size AS object_size, objects.modified AS object_modified, objects.etag AS object_etag
-FROM {look}.rows AS rows JOIN {look}.objects AS objects USING (h)
+FROM (SELECT rowid, * FROM {look}.rows WHERE {part}) AS rows
+JOIN (SELECT * FROM {look}.objects WHERE {part}) AS objects USING (h)
 WHERE rows.judged AND rows.state <> 1 AND rows.etag <> objects.etag AND {unprotected}
