@@ -28,9 +28,9 @@ ROW_CHECKS = (
     "missing_object", "size_mismatch", "etag_mismatch", "shared_object", "unexpected_object", "misplaced_object"
 )  # fmt: skip
 
-_MOST = 128_000_000
+_MOST = 200_000_000
 _FETCH = 1_000
-_PART = 2_000_000
+_PART = 1_000_000
 _FOLDED = 1_000_000
 _ROW = {
     "t": "USMALLINT",
