@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 from dedupaudit.audit import ScanRequest
@@ -202,6 +202,9 @@ class _Run:
                 read_referenced(source, self.objects.also_referenced, crossing, "first")
             except SourceError as error:
                 self.unread.append(f"{visible(source.name)}: also_referenced: {reason_of(error)}")
+            # No lock and no old snapshot is held while objects are listed. What fails here fails at the second look.
+            with suppress(SourceError):
+                source.renew()
         self.store.load(crossing, self.progress)
         self.totals = crossing.totals()
         names = [check.name for check in self._with_sql()]

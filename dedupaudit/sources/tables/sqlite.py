@@ -197,7 +197,9 @@ class SqliteSource:
     def object_rows(
         self, table: Table, fields: Sequence[Column] = (), keys: Sequence[str] | None = None
     ) -> Iterator[list[ObjectRow]]:
-        return self._objects.rows(table, self._fragments(table), len(self.locator(table)), fields, keys)
+        with self._failures():  # a second look may find the table gone
+            parts = self._fragments(table)
+        return self._objects.rows(table, parts, len(self.locator(table)), fields, keys)
 
     def check_select(self, select: str, where: str) -> None:
         sqlite_selects.check_select(self._connection, select, where)

@@ -45,9 +45,11 @@ def selected(
 
 
 def renew(connection: sqlite3.Connection, still: Stillness | None) -> None:
-    """End the snapshot and take a new one; what is read without locks has none, and must be as it was."""
+    """End the snapshot; the next statement takes a new one, and until then no writer waits for this reader.
+
+    What is read without locks has no snapshot, and must be as it was.
+    """
     if still:
         still.check_asleep()
     connection.execute("COMMIT")
     connection.execute("BEGIN")
-    connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
