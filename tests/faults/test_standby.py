@@ -21,7 +21,9 @@ pytestmark = pytest.mark.xdist_group("standby")
 
 @pytest.fixture(scope="module")
 def primary() -> Iterator[Postgresql]:
-    with PostgresqlServer(settings={"max_wal_senders": "4", "wal_level": "replica"}) as server:
+    # What is committed must be written, or the place that a standby has to reach would lie before it.
+    settings = {"max_wal_senders": "4", "wal_level": "replica", "synchronous_commit": "on"}
+    with PostgresqlServer(settings=settings) as server:
         yield Postgresql(server)
 
 
