@@ -1,0 +1,210 @@
+"""What is known of one duplicated ID, made ready for the rules: its rows in order, and what the logs say of it.
+
+Times are microseconds since the epoch, of the backend's clock: what a client wrote is set right by how far its clock
+was seen to be ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from dedupaudit.checks.duplicates import DuplicateGroup
+from dedupaudit.checks.rowclass import Same
+from dedupaudit.sources.logs.protocol import LogEvent
+from dedupaudit.sources.tables.catalog import Column, guard
+from dedupaudit.sources.tables.protocol import DuplicateRow, Key, Value
+from dedupaudit.sources.tables.table import Table
+
+SECOND = 1_000_000
+CLIENT_EVENTS = frozenset({"send", "resend", "timeout", "requeue"})
+GAVE_UP = ("timeout", "requeue")
+CHECKING = ("idempotent_skip", "concurrent_wait", "retry")
+"""What only a backend says that looks for the ID before it writes."""
+
+
+class StoredRow(NamedTuple):
+    """One row. Rows of one `payload` number say the same thing; `device` is None where nobody knows it."""
+
+    at: int | None
+    device: Value
+    payload: int
+
+
+@dataclass(frozen=True)
+class Story:
+    """One ID. `rows` are the earliest ones, in the order of their times; `count` is how many there are.
+
+    `differs` are the columns in which rows say different things, once the device, the place of the object and the
+    state of an upload are left aside. `events` are all that the logs tell of the ID; `logs` says whether any were read.
+    """
+
+    count: int
+    rows: tuple[StoredRow, ...]
+    differs: tuple[str, ...] = ()
+    devices: int = 1
+    upload: bool = False
+    unguarded: bool = True
+    etags: bool = False
+    events: tuple[LogEvent, ...] = ()
+    logs: bool = False
+    checking: bool = False
+    _by_event: dict[str, list[LogEvent]] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for event in self.events:
+            self._by_event.setdefault(event.event, []).append(event)
+
+    def of(self, *names: str) -> list[LogEvent]:
+        """Return the events of these names that have a time, in the order of their times."""
+        found = [event for name in names for event in self._by_event.get(name, ()) if event.at is not None]
+        return sorted(found, key=_time) if len(names) > 1 else found
+
+    @cached_property
+    def sends(self) -> list[LogEvent]:
+        """What the client sent, first and again."""
+        return self.of("send", "resend")
+
+    @cached_property
+    def times(self) -> tuple[int, ...] | None:
+        """The times of all rows; None where a row has none, or is not among `rows`."""
+        times = tuple(row.at for row in self.rows if row.at is not None)
+        return times if len(times) == self.count else None
+
+    @cached_property
+    def gaps(self) -> tuple[int, ...] | None:
+        """The microseconds between one row and the next."""
+        if self.times is None:
+            return None
+        return tuple(later - earlier for earlier, later in zip(self.times, self.times[1:], strict=False))
+
+    @cached_property
+    def first_row(self) -> int | None:
+        """When the first row was written."""
+        return self.rows[0].at if self.rows and self.times is not None else None
+
+    @cached_property
+    def received_once(self) -> bool:
+        """Whether the logs know of one way to the backend alone, with no sign that the client gave up."""
+        if not self.events or any(event in self._by_event for event in (*GAVE_UP, "resend", "response_lost")):
+            return False
+        return all(len(self._by_event.get(event, ())) <= 1 for event in ("send", "receive", "db_write", *CHECKING))
+
+    def gave_up_between(self, earlier: int, later: int) -> LogEvent | None:
+        """Return the sign that the client gave up, or its answer was lost, between two moments."""
+        for event in self.of(*GAVE_UP, "response_lost"):
+            if event.at is not None and earlier <= event.at <= later:
+                return event
+        return None
+
+
+def _time(event: LogEvent) -> int:
+    return event.at or 0
+
+
+class Teller:
+    """Makes the stories of one table's groups: what its columns mean is looked up once."""
+
+    def __init__(self, table: Table, same: Same) -> None:
+        self._same = same
+        self._compared = table.compared
+        self._upload = table.upload is not None
+        self._unguarded = guard(table.catalog, table.key) is None
+        numbers = {column.name: number for number, column in enumerate(table.compared)}
+        self._device = numbers.get(table.device.name) if table.device else None
+        upload = table.upload
+        place = [upload.object_key, upload.object_url] if upload else []
+        state = [upload.status, upload.retry_count] if upload else []
+        measures = [upload.size, upload.etag] if upload else []
+        self._place = frozenset(column.name for column in place if column)
+        self._state = frozenset(column.name for column in state if column)
+        self._filled = frozenset(column.name for column in (*measures, *place) if column)
+        self._etag = numbers.get(upload.etag.name) if upload and upload.etag else None
+
+    def story(
+        self,
+        group: DuplicateGroup,
+        events: Sequence[LogEvent] = (),
+        *,
+        logs: bool = False,
+        checking: bool = False,
+    ) -> Story:
+        """Return the story of a group; `events` are in the backend's time."""
+        sample = group.sample
+        devices = self._devices(sample)
+        differs = self._differing(group, len(devices)) if group.differs else ()
+        numbers = self._payloads(sample, differs) if differs else [0] * len(sample)
+        rows = tuple(
+            StoredRow(row.at, row.values[self._device] if self._device is not None else None, number)
+            for row, number in zip(sample, numbers, strict=True)
+        )
+        etags = self._etag is not None and all(row.values[self._etag] is not None for row in sample)
+        return Story(
+            count=group.rows,
+            rows=rows,
+            differs=differs,
+            devices=len(devices),
+            upload=self._upload,
+            unguarded=self._unguarded,
+            etags=etags,
+            events=tuple(events),
+            logs=logs,
+            checking=checking,
+        )
+
+    def _devices(self, sample: Sequence[DuplicateRow]) -> set[Value]:
+        if self._device is None:
+            return set()
+        return {row.values[self._device] for row in sample if row.values[self._device] is not None}
+
+    def _differing(self, group: DuplicateGroup, devices: int) -> tuple[str, ...]:
+        """Return the columns in which the rows say different things."""
+        if group.row_class == "mergeable":
+            return ()
+        device = self._compared[self._device].name if self._device is not None else None
+        # Where the object is follows from the device, and is no other picture.
+        aside = self._state | ({device} if device else set()) | (self._place if devices > 1 else set())
+        found = [name for name in group.differs if name not in aside]
+        whole = len(group.sample) == group.rows
+        return tuple(name for name in found if not (name in self._filled and whole and not self._really(name, group)))
+
+    def _really(self, name: str, group: DuplicateGroup) -> bool:
+        """Say whether two rows fill a column with different values: one that has none yet says nothing else."""
+        number = next(number for number, column in enumerate(self._compared) if column.name == name)
+        values = [row.values[number] for row in group.sample if row.values[number] is not None]
+        return any(not self._same(self._compared[number], values[0], value) for value in values[1:])
+
+    def _payloads(self, sample: Sequence[DuplicateRow], differs: Sequence[str]) -> list[int]:
+        """Return a number for each row; those that say the same have one."""
+        columns = [(number, column) for number, column in enumerate(self._compared) if column.name in differs]
+        known: list[DuplicateRow] = []
+        numbers = []
+        for row in sample:
+            number = next((at for at, one in enumerate(known) if self._alike(columns, one, row)), len(known))
+            if number == len(known):
+                known.append(row)
+            numbers.append(number)
+        return numbers
+
+    def _alike(self, columns: Sequence[tuple[int, Column]], first: DuplicateRow, second: DuplicateRow) -> bool:
+        return all(self._same(column, first.values[number], second.values[number]) for number, column in columns)
+
+
+def names_in_logs(key: Key) -> tuple[str, ...]:
+    """Return the names by which logs may know a key: its parts as text."""
+    return tuple(str(part) for part in key if isinstance(part, str | int) and str(part))
+
+
+def on_one_clock(
+    events: Sequence[LogEvent], ahead: Mapping[str, float], stream: Callable[[str], str]
+) -> list[LogEvent]:
+    """Return events in the order of the backend's clock; `ahead` is by how many seconds each client's clock leads."""
+    moved = [
+        event._replace(at=event.at - round(lead * SECOND))
+        if event.event in CLIENT_EVENTS and event.at is not None and (lead := ahead.get(stream(event.file)))
+        else event
+        for event in events
+    ]
+    return sorted(moved, key=lambda event: (event.at is None, event.at or 0))

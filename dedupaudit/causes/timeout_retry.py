@@ -1,0 +1,47 @@
+"""timeout_retry: the answer was lost or late, the client gave up, re-queued the item, and sent it again."""
+
+from __future__ import annotations
+
+from dedupaudit.causes.base import Judgement, conditions, seconds
+from dedupaudit.causes.story import SECOND, Story
+from dedupaudit.sources.logs.protocol import LogEvent
+
+_SOONEST, _LATEST = 25 * SECOND, 95 * SECOND
+"""How far apart the rows of retries are: a timeout of 30 s, and up to a minute until the next turn."""
+
+
+def rule(story: Story) -> Judgement | None:
+    """Look for a sign that the client gave up between one row and the next."""
+    if story.devices > 1 or story.gaps is None or story.times is None:
+        return None
+    signs = _signs(story)
+    span = _span(story.gaps)
+    if signs:
+        of = f"{len(signs)} of {len(story.gaps)}" if len(signs) < len(story.gaps) else "each"
+        what = "the client gave up and re-queued it" if signs[0].event != "response_lost" else "the answer was lost"
+        why = f"{what} between one row and the next ({of}), and the rows are {span} apart"
+        sure = not story.differs and all(gap >= SECOND for gap in story.gaps)
+        lines = [*signs, *story.of("resend")]
+        return Judgement("timeout_retry", "proved" if sure else "likely", why, conditions(story), lines)
+    if story.differs or story.received_once or not all(_SOONEST <= gap <= _LATEST for gap in story.gaps):
+        return None
+    why = f"equal rows {span} apart, as a client leaves them that waits 30 s and sends again"
+    if len(story.of("receive")) > 1:
+        why += "; the backend received it more than once"
+    return Judgement("timeout_retry", "likely", why, conditions(story))
+
+
+def _signs(story: Story) -> list[LogEvent]:
+    """Return a sign for each gap that has one: an item that came back after the row before it was written."""
+    found: list[LogEvent] = []
+    times = story.times or ()
+    for earlier, later in zip(times, times[1:], strict=False):
+        sign = story.gave_up_between(earlier, later)
+        if sign is not None:
+            found.append(sign)
+    return found
+
+
+def _span(gaps: tuple[int, ...]) -> str:
+    least, most = seconds(min(gaps)), seconds(max(gaps))
+    return least if least == most else f"{least} to {most}"
