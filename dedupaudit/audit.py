@@ -1,194 +1,129 @@
-"""The conductor of `scan`: opens the databases, runs the checks on each table, and makes the Report of them."""
+"""The conductor of `audit`: scan, crosscheck and logs in one run over one snapshot, joined into one report."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import product
 
-from dedupaudit.building import INTERRUPTED, Building, FindingSink, Outcome, reason_of, status_of
-from dedupaudit.checks import TABLE_CHECKS
-from dedupaudit.checks.base import Check, Look, Skip, TableScan
-from dedupaudit.choosing import choose
+from dedupaudit.building import Building, FindingSink, Outcome
+from dedupaudit.causes.explainer import Explainer, cause_counts
+from dedupaudit.checks import OBJECT_CHECKS, TABLE_CHECKS
+from dedupaudit.choosing import Named, choose
 from dedupaudit.config import Settings
-from dedupaudit.display import visible
-from dedupaudit.errors import Cancelled, NothingToCheck, SourceError
+from dedupaudit.errors import Cancelled, NothingToCheck
 from dedupaudit.interrupt import Interrupt
-from dedupaudit.model import Status
-from dedupaudit.opening import opened, tables_of
+from dedupaudit.opening import Opening, opened_once
 from dedupaudit.progress import Progress
-from dedupaudit.sources.tables.protocol import Engine, Reading, TableSource
-from dedupaudit.sources.tables.resolve import DEFAULT_TABLES
-from dedupaudit.sources.tables.table import Table
+from dedupaudit.scan import ScanRequest, scan_into
+
+Announce = Callable[[str], None]
+
+
+def audit(
+    settings: Settings,
+    request: ScanRequest,
+    *,
+    interrupt: Interrupt,
+    progress: Progress,
+    sink: FindingSink | None = None,
+    announce: Announce = lambda _text: None,
+) -> Outcome:
+    """Audit all that is configured: every duplicate and every missing object with its cause, where one is found.
+
+    Raises UsageError for wrong names and settings, NothingToCheck where nothing at all was there to look at. A part
+    without a source is `skipped` in the coverage, with the reason; what fails is `failed`, and the other parts go on.
+    """
+    registry: tuple[Named, ...] = (*TABLE_CHECKS, *OBJECT_CHECKS)
+    choose(registry, request.checks, request.skipped_checks, "audit")
+    building = request.building(sink)
+    try:
+        with ExitStack() as stack:
+            opening = opened_once(stack, building)
+            _Audit(building, settings, request, interrupt, progress, opening, announce).run(stack)
+    except Cancelled as cancelled:
+        return building.outcome(cancelled.signum)
+    return building.outcome()
 
 
 @dataclass(frozen=True)
-class ScanRequest:
-    """What one scan is asked for. `tables` and `checks` are names; none means all that apply."""
+class _Audit:
+    building: Building
+    settings: Settings
+    request: ScanRequest
+    interrupt: Interrupt
+    progress: Progress
+    opening: Opening
+    announce: Announce
 
-    tables: tuple[str, ...] = ()
-    checks: tuple[str, ...] = ()
-    skipped_checks: tuple[str, ...] = ()
-    distrust_indexes: bool = False
-    stuck_after: float = 3600.0
-    max_findings: int = 1000
-    command: str = "scan"
-    engine: Engine = "auto"
-    memory_limit: int = 256_000_000
+    def run(self, stack: ExitStack) -> None:
+        """Read the logs first, because they explain what the rest finds."""
+        explainer = self._logs(stack)
+        nothing = [reason for reason in (self._scan(explainer), self._crosscheck(explainer)) if reason]
+        if explainer is None and len(nothing) == 2:
+            raise nothing[0]
+        for label, counts in (explainer.counts if explainer else {}).items():
+            table = self.building.tables[label]
+            self.building.tables[label] = table.model_copy(update={"causes": cause_counts(counts)})
 
-    @property
-    def reading(self) -> Reading:
-        """How the sources may read."""
-        return Reading(self.engine, self.memory_limit)
+    def _logs(self, stack: ExitStack) -> Explainer | None:
+        if self.settings.logs is None or not self.settings.logs.files:
+            self._skipped("logs", "no log files are configured: --logs GLOB, or `files` under [logs]")
+            return None
+        return None
 
-    def building(self, sink: FindingSink | None = None) -> Building:
-        """Return an empty report of this request."""
-        return Building(self.command, self.max_findings, sink)
-
-
-def scan(
-    settings: Settings,
-    request: ScanRequest,
-    *,
-    interrupt: Interrupt,
-    progress: Progress,
-    sink: FindingSink | None = None,
-) -> Outcome:
-    """Scan the tables of all configured databases; every finding goes to `sink`, the worst into the report.
-
-    Raises UsageError for wrong names, NothingToCheck where no table exists. A source that fails is in `coverage`.
-    """
-    building = request.building(sink)
-    try:
-        scan_into(building, settings, request, interrupt=interrupt, progress=progress)
-    except Cancelled as cancelled:
-        return building.outcome(cancelled.signum)
-    return building.outcome()
-
-
-def scan_into(
-    building: Building, settings: Settings, request: ScanRequest, *, interrupt: Interrupt, progress: Progress
-) -> None:
-    """Scan as `scan` does, into a report that is being made; raises Cancelled when the report has all that was seen."""
-    checks = choose(TABLE_CHECKS, request.checks, request.skipped_checks, "scan")
-    databases = settings.require_databases()
-    try:
-        if len(databases) > 1:
-            # A typo that only the last shard shows must not cost the scan of the first.
-            unheard = request.building()
-            for database in databases:
-                with opened(database, request.reading, unheard, interrupt, progress) as source:
-                    if source is not None:
-                        tables_of(source, settings, request.tables, unheard)
-        for database in databases:
-            with opened(database, request.reading, building, interrupt, progress) as source:
-                if source is not None:
-                    tables = tables_of(source, settings, request.tables, building)
-                    _scan_tables(source, tables, checks, building, request)
-    except Cancelled:
-        begun = {row.source for row in building.coverage}
-        for name in (database.name for database in databases if database.name not in begun):
-            building.cover(name, "*", "*", "stopped", reason=INTERRUPTED)
-        raise
-    _refuse_nothing(request, building)
-
-
-def scan_and_crosscheck(
-    settings: Settings,
-    request: ScanRequest,
-    *,
-    interrupt: Interrupt,
-    progress: Progress,
-    sink: FindingSink | None = None,
-) -> Outcome:
-    """Scan the tables, then hold their rows against the objects: one report of both."""
-    from dedupaudit.crosscheck import crosscheck_into
-
-    building = request.building(sink)
-    try:
-        scan_into(building, settings, request, interrupt=interrupt, progress=progress)
-        crosscheck_into(building, settings, request, interrupt=interrupt, progress=progress)
-    except Cancelled as cancelled:
-        return building.outcome(cancelled.signum)
-    return building.outcome()
-
-
-def _scan_tables(
-    source: TableSource, tables: Sequence[Table], checks: Sequence[Check], building: Building, request: ScanRequest
-) -> None:
-    """Scan one table after the other; a signal stops those too that were not begun."""
-    for number, table in enumerate(tables):
+    def _scan(self, explainer: Explainer | None) -> NothingToCheck | None:
+        request = self._asked(TABLE_CHECKS)
+        if request is None:
+            return None
         try:
-            _scan_table(source, table, checks, building, request)
-        except Cancelled:
-            for later, check in product(tables[number + 1 :], checks):
-                building.cover(source.name, later.name, check.name, "stopped", reason=INTERRUPTED)
-            raise
+            scan_into(
+                self.building,
+                self.settings,
+                request,
+                interrupt=self.interrupt,
+                progress=self.progress,
+                opening=self.opening,
+                explainer=explainer,
+            )
+        except NothingToCheck as nothing:
+            return nothing
+        return None
 
+    def _crosscheck(self, explainer: Explainer | None) -> NothingToCheck | None:
+        from dedupaudit.crosscheck import crosscheck_into
 
-def _scan_table(
-    source: TableSource, table: Table, checks: Sequence[Check], building: Building, request: ScanRequest
-) -> None:
-    distrust = request.distrust_indexes or "index_disagrees" in request.checks
-    table = replace(table, distrust_indexes=distrust)
-    scanning = TableScan(source, table, (), building.now, request.stuck_after).wanting(checks)
-    try:
-        for number, check in enumerate(checks):
-            try:
-                _run_check(check, scanning, building)
-            except Cancelled:
-                for rest in checks[number:]:
-                    building.cover(source.name, table.name, rest.name, "stopped", reason=INTERRUPTED)
-                raise
-    finally:
-        building.tables[table.label] = scanning.tally.summary()
-        building.next_place()
+        request = self._asked(OBJECT_CHECKS)
+        if request is None:
+            return None
+        objects = self.settings.objects
+        if objects is None or (objects.url is None and objects.inventory is None):
+            self._skipped("objects", "no object store is configured: --objects URL, or `url` under [objects]")
+            return NothingToCheck("no object store is configured")
+        try:
+            crosscheck_into(
+                self.building,
+                self.settings,
+                request,
+                interrupt=self.interrupt,
+                progress=self.progress,
+                announce=self.announce,
+                opening=self.opening,
+                explainer=explainer,
+            )
+        except NothingToCheck as nothing:
+            self._skipped("objects", nothing.message)
+            return nothing
+        return None
 
+    def _asked(self, registry: Sequence[Named]) -> ScanRequest | None:
+        """Return the request with the names of these checks alone; None where none of them is asked for."""
+        names = {check.name for check in registry}
+        checks = tuple(name for name in self.request.checks if name in names)
+        skipped = tuple(name for name in self.request.skipped_checks if name in names)
+        if (self.request.checks and not checks) or names <= set(skipped):
+            return None
+        return replace(self.request, checks=checks, skipped_checks=skipped)
 
-def _run_check(check: Check, scanning: TableScan, building: Building) -> None:
-    source, table = scanning.source.name, scanning.table.name
-    started = time.monotonic()
-    answer = check.applies(scanning) or check.look(scanning)
-    if isinstance(answer, Skip):
-        building.cover(source, table, check.name, "skipped", reason=answer.reason)
-        return
-    building.ran(check.name)
-    status: Status = "checked"
-    reason = None
-    try:
-        for finding in answer.findings:
-            building.add(check.name, check.severity, finding)
-    except SourceError as error:
-        status, reason = status_of(error), reason_of(error)
-    building.cover(
-        source,
-        table,
-        check.name,
-        status,
-        reason=reason,
-        strategy=answer.strategy,
-        why=answer.why,
-        rows=_rows_read(scanning, answer) if status == "checked" else None,
-        seconds=round(time.monotonic() - started, 3),
-    )
-
-
-def _rows_read(scanning: TableScan, look: Look) -> int | None:
-    return None if look.strategy == "catalog" else scanning.tally.rows
-
-
-def _refuse_nothing(request: ScanRequest, building: Building) -> None:
-    """Raise NothingToCheck where no table was there, or no named check applied to any."""
-    if any(row.status != "skipped" for row in building.coverage):
-        return
-    if not building.tables:
-        raise NothingToCheck(
-            f"nothing to check: none of the tables {', '.join(DEFAULT_TABLES)} exists",
-            "name a table (`dedupaudit scan TABLE`), or let `dedupaudit init --db URL` write a configuration",
-        )
-    reasons = sorted({row.reason or "" for row in building.coverage})
-    raise NothingToCheck(
-        f"nothing to check: {', '.join(request.checks)} applies to none of {', '.join(map(visible, building.tables))}",
-        "; ".join(reasons),
-    )
+    def _skipped(self, source: str, reason: str) -> None:
+        self.building.cover(source, "*", "*", "skipped", reason=reason)

@@ -10,12 +10,14 @@ from dedupaudit.errors import UsageError
 from dedupaudit.nearest import nearest
 
 
-class _Named(Protocol):
+class Named(Protocol):
+    """What has a name: a check."""
+
     @property
     def name(self) -> str: ...
 
 
-C = TypeVar("C", bound=_Named)
+C = TypeVar("C", bound=Named)
 
 
 def choose(registry: Sequence[C], wanted: Sequence[str], skipped: Sequence[str], command: str) -> tuple[C, ...]:

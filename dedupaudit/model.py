@@ -123,6 +123,14 @@ class DaySurplus(_Part):
     surplus_rows: int
 
 
+class CauseCount(_Part):
+    """How many findings have one cause, by how sure it is."""
+
+    proved: int = 0
+    likely: int = 0
+    none: int = 0
+
+
 class TableSummary(_Part):
     """Exact totals of one table, or null where they were not looked at.
 
@@ -140,6 +148,9 @@ class TableSummary(_Part):
     blank_ids: int | None = None
     by_group: tuple[GroupInflation, ...] | None = None
     by_day: tuple[DaySurplus, ...] | None = None
+    causes: dict[str, CauseCount] | None = Field(
+        default=None, description="duplicate IDs by cause.name; null where they were not held against logs"
+    )
 
 
 class ObjectRequests(_Part):

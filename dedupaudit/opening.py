@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 from dedupaudit.building import Building, reason_of, status_of
 from dedupaudit.config import DatabaseSettings, Settings
@@ -15,6 +15,10 @@ from dedupaudit.sources.tables import open_source
 from dedupaudit.sources.tables.protocol import Reading, TableSource
 from dedupaudit.sources.tables.resolve import DEFAULT_TABLES, resolve
 from dedupaudit.sources.tables.table import Table
+
+Opening = Callable[
+    [DatabaseSettings, Reading, Building, Interrupt, Progress], AbstractContextManager[TableSource | None]
+]
 
 
 @contextmanager
@@ -33,6 +37,24 @@ def opened(
     finally:
         building.remark(source.remarks())
         source.close()
+
+
+def opened_once(stack: ExitStack, building: Building) -> Opening:
+    """Return what opens each database once and closes it with `stack`: all parts of a run read one snapshot.
+
+    What fails, and what a source remarks, goes into `building`, whoever opens it first.
+    """
+    known: dict[str, TableSource | None] = {}
+
+    def open_once(
+        database: DatabaseSettings, reading: Reading, _building: Building, interrupt: Interrupt, progress: Progress
+    ) -> AbstractContextManager[TableSource | None]:
+        if database.name not in known:
+            context = opened(database, reading, building, interrupt, progress)
+            known[database.name] = stack.enter_context(context)
+        return nullcontext(known[database.name])
+
+    return open_once
 
 
 def tables_of(source: TableSource, settings: Settings, asked: Sequence[str], building: Building) -> list[Table]:

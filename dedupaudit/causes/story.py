@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from dedupaudit.checks.duplicates import DuplicateGroup
-from dedupaudit.checks.rowclass import Same
 from dedupaudit.sources.logs.protocol import LogEvent
 from dedupaudit.sources.tables.catalog import Column, guard
 from dedupaudit.sources.tables.protocol import DuplicateRow, Key, Value
 from dedupaudit.sources.tables.table import Table
 
+if TYPE_CHECKING:
+    from dedupaudit.checks.duplicates import DuplicateGroup
+    from dedupaudit.checks.rowclass import Same
+
 SECOND = 1_000_000
 CLIENT_EVENTS = frozenset({"send", "resend", "timeout", "requeue"})
 GAVE_UP = ("timeout", "requeue")
-CHECKING = ("idempotent_skip", "concurrent_wait", "retry")
-"""What only a backend says that looks for the ID before it writes."""
 
 
 class StoredRow(NamedTuple):
@@ -50,7 +50,6 @@ class Story:
     etags: bool = False
     events: tuple[LogEvent, ...] = ()
     logs: bool = False
-    checking: bool = False
     _by_event: dict[str, list[LogEvent]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -90,7 +89,7 @@ class Story:
         """Whether the logs know of one way to the backend alone, with no sign that the client gave up."""
         if not self.events or any(event in self._by_event for event in (*GAVE_UP, "resend", "response_lost")):
             return False
-        return all(len(self._by_event.get(event, ())) <= 1 for event in ("send", "receive", "db_write", *CHECKING))
+        return all(len(self._by_event.get(event, ())) <= 1 for event in ("send", "receive", "db_write"))
 
     def gave_up_between(self, earlier: int, later: int) -> LogEvent | None:
         """Return the sign that the client gave up, or its answer was lost, between two moments."""
@@ -123,14 +122,7 @@ class Teller:
         self._filled = frozenset(column.name for column in (*measures, *place) if column)
         self._etag = numbers.get(upload.etag.name) if upload and upload.etag else None
 
-    def story(
-        self,
-        group: DuplicateGroup,
-        events: Sequence[LogEvent] = (),
-        *,
-        logs: bool = False,
-        checking: bool = False,
-    ) -> Story:
+    def story(self, group: DuplicateGroup, events: Sequence[LogEvent] = (), *, logs: bool = False) -> Story:
         """Return the story of a group; `events` are in the backend's time."""
         sample = group.sample
         devices = self._devices(sample)
@@ -151,7 +143,6 @@ class Teller:
             etags=etags,
             events=tuple(events),
             logs=logs,
-            checking=checking,
         )
 
     def _devices(self, sample: Sequence[DuplicateRow]) -> set[Value]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from dedupaudit.checks.tally import Tally
 from dedupaudit.display import visible
@@ -14,6 +14,9 @@ from dedupaudit.sources.tables.catalog import Index
 from dedupaudit.sources.tables.protocol import Key, Survey, TableSource, Undecodable, Value
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.times import iso_or_none
+
+if TYPE_CHECKING:
+    from dedupaudit.causes.explainer import Explainer
 
 _Any = TypeVar("_Any")
 
@@ -82,6 +85,8 @@ class TableScan:
     now: int
     stuck_after: float
     tally: Tally = field(default_factory=Tally)
+    explainer: Explainer | None = None
+    """What knows the logs; None where none were read."""
     _survey: Survey | SourceError | None = None
     _place: tuple[str, str] = field(init=False, default=("", ""))
 

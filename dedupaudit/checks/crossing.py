@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dedupaudit.checks.base import EVIDENCE_LIMIT, TableScan, show_key
 from dedupaudit.display import visible
@@ -14,6 +14,9 @@ from dedupaudit.snapshot.crossing import Crossing
 from dedupaudit.snapshot.suspects import Suspect
 from dedupaudit.sources.tables.protocol import Value
 from dedupaudit.times import iso_or_none, parse_time
+
+if TYPE_CHECKING:
+    from dedupaudit.causes.explainer import Explained, Explainer
 
 UNKNOWN_STATE = 2
 """`Suspect.state` of a row whose status says nothing that is known."""
@@ -64,6 +67,8 @@ class CrossScan:
     uploads: Sequence[Any] = ()
     left_out: int = 0
     """Objects that were there before and were not listed: so others may have been left out that no row names."""
+    explainer: Explainer | None = None
+    """What knows the logs; None where none were read."""
 
     def moment(self, table: int, *times: Value) -> int | None:
         """Return the latest of a row's times."""
@@ -109,6 +114,7 @@ class CrossScan:
         message: str,
         suggestion: str,
         evidence: Sequence[Evidence] = (),
+        explained: Explained | None = None,
     ) -> Finding:
         """Return the finding about the rows of one ID; `message` goes on after the ID."""
         worst = min(rows, key=lambda one: _ORDER.index(one.verdict))
@@ -122,7 +128,12 @@ class CrossScan:
             verdict=worst.verdict,
             message=f"{show_key(suspect.id)} {message}{more}{': ' if worst.why else ''}{worst.why}",
             suggestion=suggestion,
-            evidence=[*(self.row(one.suspect) for one in rows[:EVIDENCE_LIMIT]), *evidence],
+            evidence=[
+                *(self.row(one.suspect) for one in rows[:EVIDENCE_LIMIT]),
+                *evidence,
+                *(explained.evidence if explained else ()),
+            ],
+            cause=explained.cause if explained else None,
         )
 
     def row(self, suspect: Suspect) -> Evidence:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from dedupaudit.causes.explainer import Explainer, Explaining
 from dedupaudit.checks.base import EVIDENCE_LIMIT, Check, Look, Sighting, Skip, TableScan, show_key
 from dedupaudit.checks.duplicates import DuplicateGroup, Totals, read_groups
 from dedupaudit.display import visible
@@ -42,8 +43,10 @@ def _findings(scan: TableScan) -> Iterator[Sighting]:
     totals = Totals()
     scan.survey_soon()
     rows = scan.source.duplicate_rows(scan.table)
-    for group in read_groups(rows, scan.table, scan.source.same, totals, EVIDENCE_LIMIT):
-        yield Sighting(group.rows, group.rank, partial(_finding, scan, group))
+    explainer = scan.explainer or Explainer()
+    groups = read_groups(rows, scan.table, scan.source.same, totals, EVIDENCE_LIMIT)
+    for group, explain in explainer.groups(scan, groups):
+        yield Sighting(group.rows, group.rank, partial(_finding, scan, group, explain))
     # Now that the kinds with surplus rows are known, one pass counts the rows and those of each such kind.
     worst = sorted(totals.groups, key=lambda kind: (-totals.groups[kind], str(kind)))
     survey = scan.survey(worst)
@@ -69,7 +72,8 @@ def _inflation(kind: Value, rows: int, null_keys: int, surplus: int) -> GroupInf
     )
 
 
-def _finding(scan: TableScan, group: DuplicateGroup) -> Finding:
+def _finding(scan: TableScan, group: DuplicateGroup, explain: Explaining) -> Finding:
+    cause, lines = explain()
     gap = None
     if group.first_at is not None and group.last_at is not None:
         gap = (group.last_at - group.first_at) / 1_000_000
@@ -79,14 +83,25 @@ def _finding(scan: TableScan, group: DuplicateGroup) -> Finding:
         scan.key_of(group.key),
         count=group.rows,
         message=f"{show_key(group.key)} is stored {group.rows} times; the rows are {group.row_class}{differs}",
-        suggestion=_ADVICE[group.row_class],
-        evidence=_evidence(scan, group),
+        suggestion=_collision_advice(scan) if cause.name == "id_collision" else _ADVICE[group.row_class],
+        evidence=(*_evidence(scan, group), *lines),
+        cause=cause,
         row_class=group.row_class,
         differs=group.differs,
         first_at=iso_or_none(group.first_at),
         last_at=iso_or_none(group.last_at),
         gap_seconds=gap,
     )
+
+
+def _collision_advice(scan: TableScan) -> str:
+    key = (
+        ", ".join(visible(name) for name in dict.fromkeys([scan.table.device.name, *scan.table.key_names]) if name)
+        if scan.table.device
+        else None
+    )
+    keep = "these are different events: keep every row"
+    return f"{keep}, and make ({key}) the unique key" if key else f"{keep}, and let the key tell them apart"
 
 
 def _evidence(scan: TableScan, group: DuplicateGroup) -> Iterator[Evidence]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from dedupaudit.checks.crossing import CrossScan, ObjectCheck
+from dedupaudit.causes.explainer import Explainer
+from dedupaudit.checks.crossing import CrossScan, Judged, ObjectCheck
 from dedupaudit.checks.near_key import difference
 from dedupaudit.display import visible
 from dedupaudit.model import Finding
+from dedupaudit.sources.tables.protocol import Key
 
 
 def _findings(scan: CrossScan) -> Iterator[Finding]:
-    for rows in scan.judged(CHECK):
+    explainer = scan.explainer or Explainer()
+    for rows, explained in explainer.missing(scan.judged(CHECK), _key):
         first = rows[0].suspect
         evidence = []
         message = f"has no object {visible(first.key)}"
@@ -24,7 +27,11 @@ def _findings(scan: CrossScan) -> Iterator[Finding]:
             advice = "if that object is the row's, correct the row's key; nothing is matched that differs in a byte"
         for one in {row.suspect.key: row.suspect for row in rows}.values():
             scan.weigh(CHECK, one.size)
-        yield scan.row_finding(CHECK, rows, message, advice, evidence)
+        yield scan.row_finding(CHECK, rows, message, advice, evidence, explained)
+
+
+def _key(rows: Sequence[Judged]) -> Key:
+    return rows[0].suspect.id
 
 
 CHECK = ObjectCheck("missing_object", "high", "rows", _findings)

@@ -37,14 +37,14 @@ the demo did not make is overwritten; the same seed makes the same incident.
 def command(runtime: Runtime, /, directory: Path, rows: int, seed: int, **given: Any) -> int:
     """Build, audit, compare, and say what to type next."""
     from dedupaudit.commands.rendering import report_to
-    from dedupaudit.commands.running import demo_with
+    from dedupaudit.commands.running import audit_with
     from dedupaudit.demo import build, disagreements
     from dedupaudit.display import visible
     from dedupaudit.errors import RunFailed
 
     options = settings_of(given).options
     truth = build(directory, rows=rows, seed=seed)
-    outcome = demo_with(runtime, _settings(directory, given))
+    outcome = audit_with(runtime, _settings(directory, given), (), "demo")
     report_to(outcome.report, options)
     if outcome.signum is not None:
         return 128 + outcome.signum

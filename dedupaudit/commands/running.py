@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dedupaudit.audit import ScanRequest, scan
 from dedupaudit.building import FindingSink, Outcome
 from dedupaudit.commands.outputs import refuse_inputs
 from dedupaudit.commands.rendering import destination, report_to
@@ -22,6 +21,7 @@ from dedupaudit.model import Report
 from dedupaudit.progress import SILENT, Progress
 from dedupaudit.redact import scrub
 from dedupaudit.reports.write import check_writable
+from dedupaudit.scan import ScanRequest, scan
 
 if TYPE_CHECKING:
     from dedupaudit.config import Options, Settings
@@ -38,16 +38,23 @@ def run_crosscheck(runtime: Runtime, settings: Settings, tables: tuple[str, ...]
     from dedupaudit.crosscheck import crosscheck
 
     options = settings.options
-
-    def announce(text: str) -> None:
-        if not options.quiet:
-            click.echo(scrub(f"dedupaudit: {text}"), err=True)
+    announce = announcing(options)
 
     def run(request: ScanRequest, progress: Progress, sink: FindingSink | None) -> Outcome:
         interrupt = runtime.interrupt
         return crosscheck(settings, request, interrupt=interrupt, progress=progress, sink=sink, announce=announce)
 
     return _told(_with_sink(settings, tables, "crosscheck", run), options)
+
+
+def announcing(options: Options) -> Callable[[str], None]:
+    """Return what says on stderr what a run is about to ask of a store."""
+
+    def announce(text: str) -> None:
+        if not options.quiet:
+            click.echo(scrub(f"dedupaudit: {text}"), err=True)
+
+    return announce
 
 
 def _told(outcome: Outcome, options: Options) -> int:
@@ -69,14 +76,20 @@ def scan_with(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> 
     return _with_sink(settings, tables, "scan", run)
 
 
-def demo_with(runtime: Runtime, settings: Settings) -> Outcome:
-    """Scan and crosscheck into one report."""
-    from dedupaudit.audit import scan_and_crosscheck
+def run_audit(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> int:
+    """Scan, crosscheck and read the logs as the settings say, write the report, and return the exit code."""
+    return _told(audit_with(runtime, settings, tables, "audit"), settings.options)
+
+
+def audit_with(runtime: Runtime, settings: Settings, tables: tuple[str, ...], command: str) -> Outcome:
+    """Scan, crosscheck and read the logs into one report, streaming every finding to `--findings`."""
+    from dedupaudit.audit import audit
 
     def run(request: ScanRequest, progress: Progress, sink: FindingSink | None) -> Outcome:
-        return scan_and_crosscheck(settings, request, interrupt=runtime.interrupt, progress=progress, sink=sink)
+        interrupt, announce = runtime.interrupt, announcing(settings.options)
+        return audit(settings, request, interrupt=interrupt, progress=progress, sink=sink, announce=announce)
 
-    return _with_sink(settings, (), "demo", run)
+    return _with_sink(settings, tables, command, run)
 
 
 _Run = Callable[[ScanRequest, Progress, "FindingSink | None"], Outcome]

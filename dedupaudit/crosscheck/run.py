@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
-from dedupaudit.audit import ScanRequest
 from dedupaudit.building import INTERRUPTED, Building, FindingSink, Outcome, reason_of, status_of
+from dedupaudit.causes.explainer import Explainer
 from dedupaudit.checks import OBJECT_CHECKS
 from dedupaudit.checks.base import TableScan
 from dedupaudit.checks.crossing import CrossScan, ObjectCheck
@@ -27,8 +27,9 @@ from dedupaudit.display import visible
 from dedupaudit.errors import Cancelled, NothingToCheck, SourceError, UsageError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.model import ObjectsSummary, Status
-from dedupaudit.opening import opened, tables_of
+from dedupaudit.opening import Opening, opened, tables_of
 from dedupaudit.progress import Progress
+from dedupaudit.scan import ScanRequest
 from dedupaudit.snapshot.crossing import Crossing
 from dedupaudit.sources.tables.protocol import TableSource
 from dedupaudit.sources.tables.resolve import DEFAULT_TABLES
@@ -66,11 +67,16 @@ def crosscheck_into(
     interrupt: Interrupt,
     progress: Progress,
     announce: Announce = lambda _text: None,
+    opening: Opening = opened,
+    explainer: Explainer | None = None,
 ) -> None:
-    """Crosscheck as `crosscheck` does, into a report that is being made; raises Cancelled when it has what was seen."""
+    """Crosscheck as `crosscheck` does, into a report that is being made; raises Cancelled when it has what was seen.
+
+    `opening` opens the databases; `explainer` knows the logs.
+    """
     checks = choose(OBJECT_CHECKS, request.checks, request.skipped_checks, "crosscheck")
     with ExitStack() as stack:
-        run = _Run(building, settings, request, checks, interrupt, progress)
+        run = _Run(building, settings, request, checks, interrupt, progress, opening, explainer)
         run.store = open_store(settings, interrupt)
         stack.callback(run.store.close)
         try:
@@ -91,6 +97,8 @@ class _Run:
     checks: Sequence[ObjectCheck]
     interrupt: Interrupt
     progress: Progress
+    opening: Opening
+    explainer: Explainer | None
     store: Store = field(init=False)
     readers: list[RowReader] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
@@ -111,10 +119,12 @@ class _Run:
         """Resolve the tables of all databases; those that were not named are read for what they refer to alone."""
         for database in self.settings.require_databases():
             before = len(self.building.coverage)
-            context = opened(database, self.request.reading, self.building, self.interrupt, self.progress)
+            context = self.opening(database, self.request.reading, self.building, self.interrupt, self.progress)
             source = stack.enter_context(context)
             if source is not None:
                 self._resolve(source)
+            elif len(self.building.coverage) == before:
+                self.unread.append(f"{visible(database.name)}: it could not be opened")
             self.unread += [
                 f"{visible(row.source)}.{visible(row.target)}: {row.reason}"
                 for row in self.building.coverage[before:]
@@ -241,6 +251,7 @@ class _Run:
             since,
             blind=None if self.store.live else "there is only an inventory; add --objects oss://BUCKET/PREFIX/",
             unsure=unsure,
+            explainer=self.explainer,
         )
 
     def _second_look(self, crossing: Crossing, scan: CrossScan) -> None:

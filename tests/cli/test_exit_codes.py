@@ -263,12 +263,12 @@ def test_a_demo_that_misses_its_truth_is_6_and_shows_the_report(
 
 CRASH = """
 import os
-import dedupaudit.audit
+import dedupaudit.scan
 
 def scan(*_arguments, **_named):
     raise RuntimeError("boom\\x1b[31m " + os.environ["DEDUPAUDIT_PASSWORD"])
 
-dedupaudit.audit.scan = scan
+dedupaudit.scan.scan = scan
 """
 
 

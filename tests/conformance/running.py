@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from dedupaudit.audit import ScanRequest, scan
+from dedupaudit.scan import ScanRequest, scan
 from dedupaudit.building import FindingSink, Outcome
 from dedupaudit.config import DatabaseSettings, Settings, TableSettings
 from dedupaudit.interrupt import Interrupt

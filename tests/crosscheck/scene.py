@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from dedupaudit.audit import ScanRequest
+from dedupaudit.scan import ScanRequest
 from dedupaudit.building import Outcome
 from dedupaudit.config import load_settings
 from dedupaudit.crosscheck import crosscheck

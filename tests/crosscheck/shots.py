@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import pytest
 
-from dedupaudit.audit import ScanRequest
+from dedupaudit.scan import ScanRequest
 from dedupaudit.building import Outcome
 from dedupaudit.config import DatabaseSettings, ObjectsSettings, Settings, TableSettings
 from dedupaudit.crosscheck import crosscheck

@@ -217,6 +217,14 @@ class MysqlSource:
         )
         return int(rows[0][0] or 0)
 
+    def rows_of(self, table: Table, ident: str) -> Iterator[DuplicateRow]:
+        found = table.where_also(self._writer(table).is_part_of_key(ident))
+        _writer, parts = self._parts(found)
+        reader = Reader(found, self.locator(found))
+        with self._step("rows of one ID", table):
+            for row in self._session.stream(_filled("rows", parts)):
+                yield reader.duplicate(row)
+
     def object_rows(
         self, table: Table, fields: Sequence[Column] = (), keys: Sequence[str] | None = None
     ) -> Iterator[list[ObjectRow]]:

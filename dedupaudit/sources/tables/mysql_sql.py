@@ -109,6 +109,15 @@ class Writer:
             "object_is_named": self._object_is_named(),
         }
 
+    def is_part_of_key(self, ident: str) -> str:
+        """Return the condition that the key, or a part of it, is this text; a number is compared as it is written."""
+        text = f"_utf8mb4 x'{ident.encode('utf-8', 'replace').hex()}'"
+        names = [
+            self.named(column) if kind_of(column).text else f"CAST({self.named(column)} AS CHAR)"
+            for column in self.table.key
+        ]
+        return " OR ".join(f"{name} = {text}" for name in names)
+
     def grouping(self) -> list[str]:
         """Return what rows are grouped by: the columns, and the number of an ENUM, SET or BIT."""
         return [

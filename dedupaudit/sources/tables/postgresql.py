@@ -196,6 +196,9 @@ class PostgresqlSource:
     def duplicate_rows(self, table: Table) -> Iterator[DuplicateRow]:
         return self._duplicates.rows(table)
 
+    def rows_of(self, table: Table, ident: str) -> Iterator[DuplicateRow]:
+        return self._duplicates.rows_of(table, ident)
+
     def object_rows(
         self, table: Table, fields: Sequence[Column] = (), keys: Sequence[str] | None = None
     ) -> Iterator[list[ObjectRow]]:

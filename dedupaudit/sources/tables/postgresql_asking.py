@@ -9,7 +9,7 @@ from dedupaudit.display import visible
 from dedupaudit.progress import Progress
 from dedupaudit.sources.tables.postgresql_catalog import Description
 from dedupaudit.sources.tables.postgresql_session import Session
-from dedupaudit.sources.tables.postgresql_sql import Writer
+from dedupaudit.sources.tables.postgresql_sql import Writer, literal, qualified
 from dedupaudit.sources.tables.postgresql_strategy import Way, choose_way
 from dedupaudit.sources.tables.protocol import Reading, Value
 from dedupaudit.sources.tables.table import Table
@@ -48,6 +48,21 @@ class Asking:
     def fragments(self, table: Table) -> dict[str, str]:
         """Return the text of every placeholder that does not depend on one query."""
         return self.writer.fragments(table, self.known(table).types, self.locator(table))
+
+    def is_part_of_key(self, table: Table, ident: str) -> str:
+        """Return the condition that the key, or a part of it, is this text: along an index where the column is text."""
+        try:
+            ident.encode(self.writer.python_encoding)
+        except UnicodeEncodeError:
+            return "FALSE"
+        if "\0" in ident:
+            return "FALSE"
+        types = self.known(table).types
+        names = [(qualified(table, column.name), types[column.name].family) for column in table.key]
+        text = literal(ident)
+        return " OR ".join(
+            f"{name}{'' if family == 'text' else '::pg_catalog.text'} = {text}" for name, family in names
+        )
 
     def filled(self, name: str, parts: Mapping[str, str]) -> str:
         """Return one file's statement with its placeholders filled."""

@@ -43,6 +43,17 @@ class Duplicates:
         ask = self._tokens_first if self._ask.way(table).strategy == "snapshot" else self._joined
         return _whole_keys(self._ask.session.streamed(lambda: ask(table)), table)
 
+    def rows_of(self, table: Table, ident: str) -> Iterator[DuplicateRow]:
+        """Yield the rows of one ID, as `TableSource.rows_of` does."""
+        found = table.where_also(self._ask.is_part_of_key(table, ident))
+
+        def ask() -> Iterator[DuplicateRow]:
+            with self._ask.running("rows of one ID", table):
+                statement = self._ask.filled("rows", self._ask.fragments(found))
+                yield from self._made(found, self._ask.session.stream(statement))
+
+        return self._ask.session.streamed(ask)
+
     def _joined(self, table: Table) -> Iterator[DuplicateRow]:
         """Let the server find the keys and join their rows (pushdown)."""
         parts = self._ask.fragments(table)

@@ -149,6 +149,9 @@ class TableSource(Protocol):
     def duplicate_rows(self, table: Table) -> Iterator[DuplicateRow]:
         """Yield every row of every key that occurs more than once, by the database's own equality."""
 
+    def rows_of(self, table: Table, ident: str) -> Iterator[DuplicateRow]:
+        """Yield the rows whose key, or a part of it, is this text to the database; those of one key together."""
+
     def object_rows(
         self, table: Table, fields: Sequence[Column] = (), keys: Sequence[str] | None = None
     ) -> Iterator[list[ObjectRow]]:

@@ -194,6 +194,14 @@ class SqliteSource:
             self._connection.text_factory = decode
         return {row[0]: row for row in self._connection.execute(statement, rowids)}
 
+    def rows_of(self, table: Table, ident: str) -> Iterator[DuplicateRow]:
+        text = f"CAST(x'{ident.encode(self._encoding, self._broken).hex()}' AS TEXT)"
+        found = table.where_also(" OR ".join(f"{quote(column.name)} = {text}" for column in table.key))
+        make = _row_maker(len(self.locator(table)), table)
+        with self._running("survey", table):
+            for row in self._execute("rows", self._fragments(found)):
+                yield make(row[0], row)
+
     def object_rows(
         self, table: Table, fields: Sequence[Column] = (), keys: Sequence[str] | None = None
     ) -> Iterator[list[ObjectRow]]:

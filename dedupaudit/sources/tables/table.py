@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 
 from dedupaudit.sources.tables.catalog import Catalog, Column
@@ -65,6 +65,10 @@ class Table:
     where: str | None = None
     zone: tzinfo = UTC
     distrust_indexes: bool = False
+
+    def where_also(self, condition: str) -> Table:
+        """Return the table with fewer rows: those for which a condition in the database's SQL holds as well."""
+        return replace(self, where=f"({self.where}\n) AND ({condition})" if self.where else condition)
 
     @property
     def label(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dedupaudit.audit import ScanRequest, scan
+from dedupaudit.scan import ScanRequest, scan
 from dedupaudit.building import Outcome
 from dedupaudit.checks import TABLE_CHECKS
 from dedupaudit.choosing import choose
