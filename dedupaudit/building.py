@@ -16,6 +16,7 @@ from dedupaudit.errors import AuditError, ExitCode, SourceError, StatementStoppe
 from dedupaudit.model import (
     SEVERITIES,
     Coverage,
+    Explanation,
     Finding,
     ObjectsSummary,
     Report,
@@ -84,6 +85,7 @@ class Building:
     confirmed: Counter[Severity] = field(default_factory=Counter)
     objects: dict[str, ObjectsSummary] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    explanation: Explanation | None = None
 
     def __post_init__(self) -> None:
         self.worst = Worst(self.max_findings, CHECK_NAMES)
@@ -174,5 +176,6 @@ class Building:
             ),
             findings=findings,
             truncated=len(findings) < total,
+            explanation=self.explanation,
         )
         return Outcome(report, self.confirmed, signum, tuple(self.remarks))

@@ -14,7 +14,8 @@ class Named(Protocol):
     """What has a name: a check."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Return the name."""
 
 
 C = TypeVar("C", bound=Named)

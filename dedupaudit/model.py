@@ -210,6 +210,27 @@ class Run(_Part):
     finished_at: str
 
 
+class Moment(_Part):
+    """One moment of an ID's story."""
+
+    at: str | None = Field(description="UTC, by the backend's clock; null where no time is known")
+    offset_seconds: float | None = Field(description="since the first moment")
+    source: str = Field(description="`client log`, `backend log`, the table (`db.activities`), or the store's URL")
+    kind: EvidenceKind
+    where: str
+    text: str
+
+
+class Explanation(_Part):
+    """One ID's whole story across database, object store and logs, and what it comes to."""
+
+    id: str
+    timeline: tuple[Moment, ...]
+    verdict: str
+    advice: str
+    cause: Cause | None = None
+
+
 class Report(_Part):
     """What a run saw, what it did not see, and what it makes of it."""
 
@@ -221,6 +242,7 @@ class Report(_Part):
     summary: Summary
     findings: tuple[Finding, ...]
     truncated: bool
+    explanation: Explanation | None = Field(default=None, description="what `explain` was asked for; else null")
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"))

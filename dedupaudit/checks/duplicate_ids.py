@@ -46,7 +46,7 @@ def _findings(scan: TableScan) -> Iterator[Sighting]:
     explainer = scan.explainer or Explainer()
     groups = read_groups(rows, scan.table, scan.source.same, totals, EVIDENCE_LIMIT)
     for group, explain in explainer.groups(scan, groups):
-        yield Sighting(group.rows, group.rank, partial(_finding, scan, group, explain))
+        yield Sighting(group.rows, group.rank, partial(finding_of, scan, group, explain))
     # Now that the kinds with surplus rows are known, one pass counts the rows and those of each such kind.
     worst = sorted(totals.groups, key=lambda kind: (-totals.groups[kind], str(kind)))
     survey = scan.survey(worst)
@@ -72,7 +72,8 @@ def _inflation(kind: Value, rows: int, null_keys: int, surplus: int) -> GroupInf
     )
 
 
-def _finding(scan: TableScan, group: DuplicateGroup, explain: Explaining) -> Finding:
+def finding_of(scan: TableScan, group: DuplicateGroup, explain: Explaining) -> Finding:
+    """Return the finding about the rows of one key, with its cause."""
     cause, lines = explain()
     gap = None
     if group.first_at is not None and group.last_at is not None:

@@ -41,6 +41,16 @@ class _Names(click.ParamType[str]):
         return [name for name in re.split(r"[,\s]+", rv) if name]
 
 
+class _Globs(click.ParamType[str]):
+    """Names and patterns of files; several in one environment variable stand between line breaks or semicolons."""
+
+    name = "glob"
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """Split where no file name is likely to: names may hold spaces and commas."""
+        return [name for name in re.split(r"[;\n]+", rv) if name]
+
+
 def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:
     """Declare an option that `DEDUPAUDIT_<NAME>` gives as well."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
@@ -105,6 +115,11 @@ _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
         option("--threads", type=click.IntRange(1, 64), metavar="N",
                help="Ranges of keys listed side by side; 1 lists in one.  [default: 8]"),
     ),
+    "logs": (
+        option("--logs", multiple=True, type=_Globs(), metavar="GLOB",
+               help="Log files of client and backend: 'logs/*.log*'. Repeatable."),
+        option("--timezone", metavar="ZONE", help="Of times without one: Asia/Shanghai.  [default: UTC]"),
+    ),
     "talk": (
         option("-q", "--quiet", is_flag=True, default=None, help="No progress, no remarks; errors still."),
         option("-v", "--verbose", is_flag=True, default=None, callback=_verbose, is_eager=True,
@@ -125,7 +140,7 @@ _OBJECT_FIELDS = {
 
 
 def shared(*groups: str) -> Callable[[Command], Command]:
-    """Add groups of options to a command: database, objects, output, verdict, findings, checks, talk."""
+    """Add groups of options to a command: database, objects, logs, output, verdict, findings, checks, talk."""
 
     def decorate(command: Command) -> Command:
         for group in reversed(groups):
@@ -144,12 +159,14 @@ def settings_of(given: dict[str, Any]) -> Settings:
     db = options.pop("db", ())
     config = options.pop("config", None)
     objects = {field: options.pop(flag, None) for flag, field in _OBJECT_FIELDS.items()}
+    logs = {"files": list(options.pop("logs", None) or ()) or None, "timezone": options.pop("timezone", None)}
     return load_settings(
         config,
         cwd=Path.cwd(),
         environ=os.environ,
         db=db,
         objects=objects,
+        logs=logs,
         overrides={
             # A flag that is repeated with the same value says nothing new.
             name: list(dict.fromkeys(value)) if isinstance(value, tuple) else value

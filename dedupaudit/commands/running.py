@@ -92,6 +92,18 @@ def audit_with(runtime: Runtime, settings: Settings, tables: tuple[str, ...], co
     return _with_sink(settings, tables, command, run)
 
 
+def run_explain(runtime: Runtime, settings: Settings, ident: str) -> int:
+    """Tell one ID's story; that it is duplicated is told, and is no reason to fail."""
+    from dedupaudit.explain import explain
+
+    def run(request: ScanRequest, progress: Progress, _sink: FindingSink | None) -> Outcome:
+        return explain(settings, ident, request, interrupt=runtime.interrupt, progress=progress)
+
+    outcome = _with_sink(settings, (), "explain", run)
+    _told(outcome, settings.options)
+    return outcome.exit_code("none")
+
+
 _Run = Callable[[ScanRequest, Progress, "FindingSink | None"], Outcome]
 
 

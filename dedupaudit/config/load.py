@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from dedupaudit.config.files import anchored, find_files, merge, read_file
-from dedupaudit.config.models import ConfigFile, DatabaseSection, DatabaseSettings, ObjectsSettings, Options, Settings
+from dedupaudit.config.models import (
+    ConfigFile,
+    DatabaseSection,
+    DatabaseSettings,
+    LogsSettings,
+    ObjectsSettings,
+    Options,
+    Settings,
+)
 from dedupaudit.config.problems import dotted, invalid, shown_path
 from dedupaudit.errors import UsageError
 from dedupaudit.nearest import did_you_mean
 from dedupaudit.redact import remember
 from dedupaudit.urls import parse_named
+
+Section = TypeVar("Section", ObjectsSettings, LogsSettings)
 
 DEFAULT_NAME = "db"
 PASSWORD_VARIABLE = "DEDUPAUDIT_PASSWORD"  # noqa: S105 - the variable's name
@@ -29,13 +39,14 @@ def load_settings(
     db: Sequence[str] = (),
     overrides: Mapping[str, object] | None = None,
     objects: Mapping[str, object] | None = None,
+    logs: Mapping[str, object] | None = None,
 ) -> Settings:
     """Return the settings of a run.
 
     `config` replaces the search for the nearest file; `db` (`URL` or `NAME=URL`) replaces the databases of the files;
     `overrides` are options from flags or environment, by their names in `Options`, where None is "not given": text
-    (`30s`, `256MB`), or the seconds and bytes themselves; `objects` are likewise fields of `ObjectsSettings`. Raises
-    UsageError.
+    (`30s`, `256MB`), or the seconds and bytes themselves; `objects` and `logs` are likewise fields of `ObjectsSettings`
+    and `LogsSettings`. Raises UsageError.
     """
     sources = [read_file(path) for path in find_files(config, cwd, environ)]
     content, origins = merge(sources)
@@ -50,8 +61,8 @@ def load_settings(
             for database in databases
         ),
         tables=merged.tables,
-        objects=_objects(merged.objects, objects or {}, cwd),
-        logs=merged.logs,
+        objects=_laid_over(merged.objects, ObjectsSettings, objects or {}, cwd),
+        logs=_laid_over(merged.logs, LogsSettings, logs or {}, cwd),
         options=options,
         config_files=files,
         origins=origins,
@@ -71,23 +82,26 @@ def _overridden(options: Options, overrides: Mapping[str, object]) -> Options:
     return options.model_copy(update={name: getattr(checked, name) for name in given})
 
 
-def _objects(configured: ObjectsSettings | None, given: Mapping[str, object], cwd: Path) -> ObjectsSettings | None:
-    """Return the object store with what flags and environment give laid over it; their paths are meant from `cwd`."""
+def _laid_over(
+    configured: Section | None, section: type[Section], given: Mapping[str, object], cwd: Path
+) -> Section | None:
+    """Return a section with what flags and environment give laid over it; their paths are meant from `cwd`."""
     given = {name: value for name, value in given.items() if value is not None}
     if not given:
         return configured
     try:
-        checked = ObjectsSettings.model_validate(given, context={"converted": True})
+        checked = section.model_validate(given, context={"converted": True})
     except ValidationError as error:
-        place, hint = "the object store from flags or environment", "`--objects` is also DEDUPAUDIT_OBJECTS, and so on"
-        raise invalid(place, error, {(): ObjectsSettings}, hint, lambda path: _flag(str(path[0]))) from None
+        what, flag = ("the object store", "objects") if section is ObjectsSettings else ("the logs", "logs")
+        place, hint = f"{what} from flags or environment", f"`--{flag}` is also DEDUPAUDIT_{flag.upper()}, and so on"
+        raise invalid(place, error, {(): section}, hint, lambda path: _flag(str(path[0]))) from None
     values = anchored({name: getattr(checked, name) for name in given}, cwd)
-    return (configured or ObjectsSettings()).model_copy(update=values)
+    return (configured or section()).model_copy(update=values)
 
 
 def _flag(field: str) -> str:
-    """Return the flag that gives a field of the object store."""
-    name = {"url": "objects", "endpoint": "oss-endpoint", "region": "oss-region"}.get(field, field)
+    """Return the flag that gives a field of the object store, or of the logs."""
+    name = {"url": "objects", "endpoint": "oss-endpoint", "region": "oss-region", "files": "logs"}.get(field, field)
     return f"--{name.replace('_', '-')}"
 
 

@@ -117,6 +117,11 @@ class Namer:
             )
         )
 
+    def key_of(self, object_key: Value, url: Value, fields: Sequence[Value]) -> str | None:
+        """Return the object key of one row; `fields` are the columns of the template."""
+        wanted = self._template.key(fields) if self._template else None
+        return self._named(_texts([object_key]), _texts([url]), [wanted])[0][0]
+
     def _named(self, keys: _Texts, urls: _Texts, wanted: _Texts) -> tuple[_Texts, _Texts]:
         """Return the object key of each row, and its URL where that leads elsewhere."""
         if not any(urls):

@@ -8,6 +8,7 @@ from dedupaudit.model import Report
 from dedupaudit.reports import Style
 from dedupaudit.reports.page import HEADING, QUIET, Page
 from dedupaudit.reports.terminal_coverage import say_checked, say_not_checked, say_verdict
+from dedupaudit.reports.terminal_explanation import say_explanation
 from dedupaudit.reports.terminal_findings import say_findings
 from dedupaudit.reports.terminal_objects import say_objects
 from dedupaudit.reports.terminal_tables import say_tables
@@ -18,6 +19,10 @@ def render(report: Report, out: TextIO, style: Style) -> None:
     """Write the report; the last line is the verdict, since that is the one still on the screen."""
     page = Page(style)
     _say_header(page, report)
+    if report.explanation:
+        say_explanation(page, report, report.explanation)
+        out.write(page.text())
+        return
     say_tables(page, report)
     say_objects(page, report)
     say_findings(page, report)

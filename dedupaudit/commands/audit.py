@@ -1,0 +1,34 @@
+"""`dedupaudit audit`: scan, crosscheck and logs joined, every duplicate with its cause."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from dedupaudit.commands.options import refuse_bytes, settings_of, shared
+from dedupaudit.interrupt import Runtime
+
+HELP = """\b
+Examples:
+  dedupaudit audit
+  dedupaudit audit --db postgresql://auditor@replica/app --objects oss://bucket/screenshots/
+      --logs 'logs/*.log*'
+  dedupaudit audit activities -f json -o report.json --findings findings.csv
+
+Scan TABLES, hold their rows against the objects, and read the logs, in one run over one snapshot: every duplicate with
+its cause and the lines that prove it. A part without a source is skipped, and the report says so. Without TABLES: those
+of dedupaudit.toml, else activities, screenshots and processes. Reads only.
+"""
+
+
+@click.command("audit", help=HELP)
+@click.argument("tables", nargs=-1, metavar="[TABLE]...")
+@shared("database", "objects", "logs", "checks", "findings", "output", "verdict", "talk")
+@click.pass_obj
+def command(runtime: Runtime, /, tables: tuple[str, ...], **given: Any) -> int:
+    """Audit, write the report, and return the exit code."""
+    from dedupaudit.commands.running import run_audit
+
+    refuse_bytes(tables)
+    return run_audit(runtime, settings_of(given), tables)
