@@ -1,0 +1,182 @@
+"""The history that logs tell: their events as columns, asked for by ID, or counted by the SQL of `sql/checks/`.
+
+Memory does not grow with the logs: what the engine's memory does not hold lies in its temporary folder.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from types import TracebackType
+from typing import Any
+
+from dedupaudit.progress import Progress
+from dedupaudit.snapshot.engine import Engine, explained
+from dedupaudit.snapshot.escaping import escape_all, lines, unescape
+from dedupaudit.snapshot.intake import Intake, read_lines
+from dedupaudit.sources.logs.protocol import LogEvent, LogSource
+from dedupaudit.sources.logs.rotation import age
+from dedupaudit.sources.logs.words import EVENTS
+from dedupaudit.sqlfiles import fill, sql_text
+
+_MOST = 128_000_000
+_FETCH = 1_000
+_COLUMNS = {
+    "event": "VARCHAR",
+    "id": "VARCHAR",
+    "moment": "BIGINT",
+    "device": "VARCHAR",
+    "file": "USMALLINT",
+    "line": "BIGINT",
+}
+_PAIRS = 200_000
+"""Of so many IDs at the most is the clocks' difference taken: a median of more is no better."""
+
+
+class History:
+    """The events of all logs, in a private folder that is gone at the end. A context manager.
+
+    Clients are told apart by their log files: rotated files are one stream, and so one clock.
+    """
+
+    def __init__(self, memory_limit: int) -> None:
+        self._engine = Engine(memory_limit, _MOST)
+        self._files: list[str] = []
+        self._skew: dict[str, float] = {}
+        with explained(self._engine.folder):
+            names = ", ".join(f"'{name}'" for name in EVENTS)
+            self._run(f"CREATE TYPE named AS ENUM ({names})")
+            self._run(
+                "CREATE TABLE events (h UBIGINT, event named, id VARCHAR, moment BIGINT, device VARCHAR,"
+                " file USMALLINT, line BIGINT)"
+            )
+            self._run("CREATE TABLE files (file USMALLINT, stream USMALLINT, ahead BIGINT)")
+
+    def __enter__(self) -> History:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self._engine.close()
+
+    # ---- what comes in
+
+    def load(
+        self,
+        logs: LogSource,
+        progress: Progress,
+        wanted: frozenset[str] | None = None,
+        since: int | None = None,
+        until: int | None = None,
+    ) -> None:
+        """Read the logs' events, of the `wanted` names and between two moments (microseconds) where those are given.
+
+        A line without a time lies between no two moments.
+        """
+        insert = f"INSERT INTO events SELECT hash(id), * FROM {read_lines(_COLUMNS)}"  # noqa: S608
+        numbers: dict[str, str] = {}
+        seen = 0
+        progress.start("logs: events", None)
+        try:
+            with Intake(self._engine, insert) as intake:
+                for batch in logs.batches(wanted):
+                    if since is not None or until is not None:
+                        batch = [event for event in batch if _within(event.at, since, until)]
+                    seen += len(batch)
+                    if batch:
+                        intake.write(_lines(batch, numbers))
+                    progress.advance_to(seen)
+        finally:
+            progress.finish()
+        self._files = list(numbers)
+        streams: dict[str, int] = {}
+        for number, file in enumerate(self._files):
+            stream = streams.setdefault(age(file)[0], len(streams))
+            self._run("INSERT INTO files VALUES (?, ?, 0)", [number, stream])
+        self._set_clocks(streams)
+
+    def _set_clocks(self, streams: Mapping[str, int]) -> None:
+        """Find by how much each client's clock is ahead, and write it down for the queries."""
+        total = sum(self.counts.values())
+        every = max(1, total // _PAIRS)
+        names = list(streams)
+        self._skew = {
+            names[stream]: ahead / 1_000_000 for stream, ahead in self.rows("clock_skew", {"every": str(every)})
+        }
+        for stream, ahead in self._skew.items():
+            self._run("UPDATE files SET ahead = ? WHERE stream = ?", [round(ahead * 1_000_000), streams[stream]])
+
+    # ---- what can be asked
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """How many events of each name there are."""
+        return Counter(dict(self._run("SELECT event::VARCHAR, count(*) FROM events GROUP BY event")))
+
+    def skew(self) -> Mapping[str, float]:
+        """Return by how many seconds each client's clock is ahead of the backend's, by the stream of its log files.
+
+        It is the median over IDs that were sent and received once, so it is low by the time that a message takes.
+        """
+        return self._skew
+
+    def of(self, ids: Sequence[str]) -> dict[str, list[LogEvent]]:
+        """Return the events of these IDs, by time, then file and line; their fields and offsets are not kept."""
+        found: dict[str, list[LogEvent]] = {one: [] for one in ids}
+        escaped = escape_all(list(found))
+        rows = self._run(
+            "SELECT event::VARCHAR, id, moment, device, file, line FROM events"
+            " WHERE h IN (SELECT hash(unnest(?::VARCHAR[]))) AND id IN (SELECT unnest(?::VARCHAR[]))"
+            " ORDER BY moment NULLS LAST, file, line",
+            [escaped, escaped],
+        )
+        for event, ident, at, device, file, line in rows:
+            text = unescape(ident)
+            told = None if device is None else unescape(device)
+            found[text].append(LogEvent(event, text, at, told, self._files[file], line, 0))
+        return found
+
+    def rows(self, name: str, parts: Mapping[str, str] | None = None) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows that a query of `sql/checks/` answers; text in them is escaped."""
+        yield from self._run(fill(sql_text(f"checks/{name}.sql"), dict(parts or {})))
+
+    def file(self, number: int) -> str:
+        """Return the name of a file by its number in the columns."""
+        return self._files[number]
+
+    def _run(self, statement: str, arguments: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
+        """Run a statement on a cursor of its own: answers may be read side by side."""
+        with explained(self._engine.folder):
+            cursor = self._engine.connection.cursor()
+            cursor.execute(statement, arguments or None)
+        return self._fetched(cursor) if cursor.description else iter(())
+
+    def _fetched(self, cursor: Any) -> Iterator[tuple[Any, ...]]:
+        while True:
+            with explained(self._engine.folder):
+                rows = cursor.fetchmany(_FETCH)
+            if not rows:
+                return
+            yield from rows
+
+
+def _within(at: int | None, since: int | None, until: int | None) -> bool:
+    return at is not None and (since is None or at >= since) and (until is None or at <= until)
+
+
+def _lines(batch: Sequence[LogEvent], numbers: dict[str, str]) -> bytes:
+    """Return a batch, column by column, as lines."""
+    events, ids, times, devices, files, places, _offsets, _fields = zip(*batch, strict=True)
+    return lines(
+        zip(
+            events,
+            escape_all(ids),
+            [None if at is None else str(at) for at in times],
+            escape_all(devices) if any(devices) else devices,
+            [numbers.get(file) or numbers.setdefault(file, str(len(numbers))) for file in files],
+            map(str, places),
+            strict=True,
+        )
+    )
