@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from dedupaudit.building import Building, FindingSink, Outcome
+from dedupaudit.building import Building, FindingSink, Outcome, reason_of
 from dedupaudit.causes.explainer import Explainer, cause_counts
-from dedupaudit.checks import OBJECT_CHECKS, TABLE_CHECKS
+from dedupaudit.checks import LOG_CHECKS, OBJECT_CHECKS, TABLE_CHECKS
 from dedupaudit.choosing import Named, choose
 from dedupaudit.config import Settings
 from dedupaudit.errors import Cancelled, NothingToCheck
@@ -34,7 +34,7 @@ def audit(
     Raises UsageError for wrong names and settings, NothingToCheck where nothing at all was there to look at. A part
     without a source is `skipped` in the coverage, with the reason; what fails is `failed`, and the other parts go on.
     """
-    registry: tuple[Named, ...] = (*TABLE_CHECKS, *OBJECT_CHECKS)
+    registry: tuple[Named, ...] = (*TABLE_CHECKS, *OBJECT_CHECKS, *LOG_CHECKS)
     choose(registry, request.checks, request.skipped_checks, "audit")
     building = request.building(sink)
     try:
@@ -63,14 +63,33 @@ class _Audit:
         if explainer is None and len(nothing) == 2:
             raise nothing[0]
         for label, counts in (explainer.counts if explainer else {}).items():
-            table = self.building.tables[label]
-            self.building.tables[label] = table.model_copy(update={"causes": cause_counts(counts)})
+            table = self.building.tables.get(label)
+            if table is not None:
+                self.building.tables[label] = table.model_copy(update={"causes": cause_counts(counts)})
 
     def _logs(self, stack: ExitStack) -> Explainer | None:
         if self.settings.logs is None or not self.settings.logs.files:
             self._skipped("logs", "no log files are configured: --logs GLOB, or `files` under [logs]")
             return None
-        return None
+        from dedupaudit.logs import LogsRequest, logs_into
+        from dedupaudit.snapshot.history import History
+
+        asked = self._asked(LOG_CHECKS)
+        history = stack.enter_context(History(self.request.memory_limit))
+        request = LogsRequest(
+            checks=asked.checks if asked else (),
+            skipped_checks=asked.skipped_checks if asked else (),
+            max_findings=self.request.max_findings,
+            unchecked=asked is None,
+        )
+        interrupt, progress = self.interrupt, self.progress
+        try:
+            logs_into(self.building, self.settings, request, history, interrupt=interrupt, progress=progress)
+        except NothingToCheck as nothing:
+            # Logs were named, and tell of nothing: they are the wrong ones, and no cause can be found.
+            self.building.cover("logs", "*", "*", "failed", reason=reason_of(nothing))
+            return None
+        return Explainer(history)
 
     def _scan(self, explainer: Explainer | None) -> NothingToCheck | None:
         request = self._asked(TABLE_CHECKS)

@@ -18,6 +18,7 @@ from dedupaudit.model import (
     Coverage,
     Explanation,
     Finding,
+    LogsSummary,
     ObjectsSummary,
     Report,
     Run,
@@ -86,6 +87,7 @@ class Building:
     objects: dict[str, ObjectsSummary] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     explanation: Explanation | None = None
+    logs: LogsSummary | None = None
 
     def __post_init__(self) -> None:
         self.worst = Worst(self.max_findings, CHECK_NAMES)
@@ -173,6 +175,7 @@ class Building:
                 by_verdict={verdict: self.verdicts[verdict] for verdict in ("confirmed", "in_grace", "unknown")},
                 tables=self.tables,
                 objects=self.objects or None,
+                logs=self.logs,
             ),
             findings=findings,
             truncated=len(findings) < total,

@@ -20,10 +20,11 @@ from dedupaudit.crosscheck.stores import open_store
 from dedupaudit.display import visible
 from dedupaudit.errors import Cancelled, NothingToCheck, SourceError
 from dedupaudit.interrupt import Interrupt
-from dedupaudit.model import Cause, EvidenceKind, Explanation, Finding, Moment
+from dedupaudit.model import Cause, EvidenceKind, Explanation, Finding, Moment, Status
 from dedupaudit.opening import opened, tables_of
 from dedupaudit.progress import Progress
 from dedupaudit.scan import ScanRequest
+from dedupaudit.snapshot.history import History
 from dedupaudit.sources.logs.protocol import LogEvent
 from dedupaudit.sources.objects.protocol import ObjectFact
 from dedupaudit.sources.tables.protocol import DuplicateRow, Reading, TableSource, Value
@@ -81,7 +82,7 @@ class _Telling:
     objects: dict[str, ObjectFact | None] = field(default_factory=dict)
 
     def run(self, stack: ExitStack) -> None:
-        explainer = Explainer(None)
+        explainer = Explainer(self._history(stack))
         events = explainer.events((self.ident,))
         self.facts += [_of_event(event) for event in events]
         for database in self.settings.require_databases():
@@ -99,6 +100,27 @@ class _Telling:
         self._tell(explainer, events)
 
     # ---- what the sources say
+
+    def _history(self, stack: ExitStack) -> History | None:
+        """Read the logs; None, with the reason in the coverage, where there are none or they cannot be read."""
+        from dedupaudit.sources.logs import open_logs
+
+        configured = self.settings.logs
+        if configured is None or not configured.files:
+            self.building.cover("logs", "*", "*", "skipped", reason="no log files are configured: --logs GLOB")
+            return None
+        history = stack.enter_context(History(self.request.memory_limit))
+        logs = open_logs(configured, (), self.interrupt)
+        stack.callback(logs.close)
+        try:
+            history.load(logs, self.progress)
+        except SourceError as error:
+            self.building.cover("logs", "*", "*", status_of(error), reason=reason_of(error))
+            return None
+        for file in logs.files:
+            status: Status = "failed" if file.damage else "checked"
+            self.building.cover("logs", file.name, "*", status, reason=file.damage, strategy="file", rows=file.lines)
+        return history
 
     def _rows(self, source: TableSource, table: Table) -> None:
         scan = TableScan(source, table, (), self.building.now, self.request.stuck_after)

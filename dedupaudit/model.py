@@ -181,6 +181,56 @@ class ObjectsSummary(_Part):
     requests: ObjectRequests = Field(default_factory=ObjectRequests)
 
 
+class GapCount(_Part):
+    """How many gaps were at least `from` seconds long, and shorter than `to` (null: no end)."""
+
+    from_: float = Field(alias="from")
+    to: float | None
+    count: int
+
+
+class LogGaps(_Part):
+    """How long re-queued IDs waited: from a send to the re-queue, and from there to the next send."""
+
+    send_to_requeue: tuple[GapCount, ...] = ()
+    requeue_to_send: tuple[GapCount, ...] = ()
+
+
+class LogFileSummary(_Part):
+    """One log file. `damage` says why it, or a part of it, could not be read."""
+
+    file: str
+    encoding: str
+    compression: str
+    lines: int
+    bytes: int = Field(description="after unpacking, as far as it was read")
+    events: int
+    requeues: int
+    damage: str | None = None
+
+
+class LogsSummary(_Part):
+    """Exact totals of the logs, or null where they were not looked at."""
+
+    files: int
+    lines: int
+    bytes: int = Field(description="after unpacking")
+    events: dict[str, int]
+    requeued_ids: int | None = None
+    repeatedly_received_ids: int | None = None
+    overlapping_ids: int | None = None
+    lost_answers: int | None = Field(default=None, description="lines that say that an answer was lost")
+    sent_never_received_ids: int | None = Field(default=None, description="null where no log tells of receives")
+    received_never_sent_ids: int | None = Field(default=None, description="null where no log tells of sends")
+    gaps: LogGaps | None = None
+    clock_skew: dict[str, float] = Field(
+        default_factory=dict, description="seconds by which a client's clock is ahead of the backend's, by its log"
+    )
+    by_file: tuple[LogFileSummary, ...] = ()
+    requeues_by_device: dict[str, int] = Field(default_factory=dict)
+    requeues_by_hour: dict[str, int] = Field(default_factory=dict, description="by the UTC hour")
+
+
 class Summary(_Part):
     """Exact totals over everything that was looked at, whatever `findings` was cut to."""
 
@@ -192,6 +242,7 @@ class Summary(_Part):
     objects: dict[str, ObjectsSummary] | None = Field(
         default=None, description="by the store's URL; null where no object store was looked at"
     )
+    logs: LogsSummary | None = Field(default=None, description="null where no logs were read")
 
 
 class Tool(_Part):

@@ -93,9 +93,10 @@ class Story:
 
     def gave_up_between(self, earlier: int, later: int) -> LogEvent | None:
         """Return the sign that the client gave up, or its answer was lost, between two moments."""
-        for event in self.of(*GAVE_UP, "response_lost"):
-            if event.at is not None and earlier <= event.at <= later:
-                return event
+        for name in ("requeue", "timeout", "response_lost"):
+            for event in self.of(name):
+                if event.at is not None and earlier <= event.at <= later:
+                    return event
         return None
 
 

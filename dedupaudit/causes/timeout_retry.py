@@ -18,7 +18,7 @@ def rule(story: Story) -> Judgement | None:
     span = _span(story.gaps)
     if signs:
         of = f"{len(signs)} of {len(story.gaps)}" if len(signs) < len(story.gaps) else "each"
-        what = "the client gave up and re-queued it" if signs[0].event != "response_lost" else "the answer was lost"
+        what = _what(story, signs[0])
         why = f"{what} between one row and the next ({of}), and the rows are {span} apart"
         sure = not story.differs and all(gap >= SECOND for gap in story.gaps)
         lines = [*signs, *story.of("resend")]
@@ -29,6 +29,15 @@ def rule(story: Story) -> Judgement | None:
     if len(story.of("receive")) > 1:
         why += "; the backend received it more than once"
     return Judgement("timeout_retry", "likely", why, conditions(story))
+
+
+def _what(story: Story, sign: LogEvent) -> str:
+    """Say what the sign means, and after how long the client gave up."""
+    if sign.event == "response_lost":
+        return "the answer was lost"
+    before = [event.at for event in story.sends if event.at is not None and event.at <= (sign.at or 0)]
+    after = f" after {seconds((sign.at or 0) - before[-1])}" if before else ""
+    return f"the client gave up{after} and re-queued it"
 
 
 def _signs(story: Story) -> list[LogEvent]:

@@ -1,4 +1,4 @@
-"""The checks of tables, and of rows against objects, in the order in which they run. A next one is one line."""
+"""The checks of tables, of rows against objects, and of logs, in the order in which they run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from dedupaudit.checks import (
     near_equal_ids,
     null_ids,
     orphan_object,
+    overlapping_send,
     redundant_index,
+    repeated_receive,
+    requeue,
     shared_object,
     size_mismatch,
     stuck_upload,
@@ -25,6 +28,7 @@ from dedupaudit.checks import (
 )
 from dedupaudit.checks.base import Check
 from dedupaudit.checks.crossing import ObjectCheck
+from dedupaudit.checks.log_check import LogCheck
 
 TABLE_CHECKS: tuple[Check, ...] = (
     duplicate_ids.CHECK,
@@ -51,8 +55,11 @@ OBJECT_CHECKS: tuple[ObjectCheck, ...] = (
     multipart_leftover.CHECK,
 )
 
+LOG_CHECKS: tuple[LogCheck, ...] = (requeue.CHECK, repeated_receive.CHECK, overlapping_send.CHECK)
+
 CHECK_NAMES: tuple[str, ...] = (
     *(check.name for check in TABLE_CHECKS),
     *(check.name for check in OBJECT_CHECKS),
+    *(check.name for check in LOG_CHECKS),
 )
 """Every check there is, in the order in which findings of one severity are reported."""

@@ -14,6 +14,7 @@ COMMANDS = {
     "init": "Read a database's catalog and write a commented dedupaudit.toml.",
     "scan": "Find duplicate, NULL, blank and nearly equal IDs, and what protects each table.",
     "crosscheck": "Find rows whose object is gone, and objects that no row knows.",
+    "logs": "Find sends, timeouts, re-queues and receives in log files, by ID.",
     "audit": "All of it joined: every duplicate with its cause.",
     "explain": "One ID's timeline across database, object store and logs, with the verdict.",
     "report": "Render a saved report again, without scanning.",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def run_scan(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> int:
     """Scan as the settings say, write the report, and return the exit code."""
-    return _told(scan_with(runtime, settings, tables), settings.options)
+    return told(scan_with(runtime, settings, tables), settings.options)
 
 
 def run_crosscheck(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> int:
@@ -44,7 +44,7 @@ def run_crosscheck(runtime: Runtime, settings: Settings, tables: tuple[str, ...]
         interrupt = runtime.interrupt
         return crosscheck(settings, request, interrupt=interrupt, progress=progress, sink=sink, announce=announce)
 
-    return _told(_with_sink(settings, tables, "crosscheck", run), options)
+    return told(run_with_sink(settings, tables, "crosscheck", run), options)
 
 
 def announcing(options: Options) -> Callable[[str], None]:
@@ -57,7 +57,7 @@ def announcing(options: Options) -> Callable[[str], None]:
     return announce
 
 
-def _told(outcome: Outcome, options: Options) -> int:
+def told(outcome: Outcome, options: Options) -> int:
     """Write the report and what is said beside it, and return the exit code."""
     report_to(outcome.report, options)
     _say_what_failed(outcome.report)
@@ -73,12 +73,12 @@ def scan_with(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> 
     def run(request: ScanRequest, progress: Progress, sink: FindingSink | None) -> Outcome:
         return scan(settings, request, interrupt=runtime.interrupt, progress=progress, sink=sink)
 
-    return _with_sink(settings, tables, "scan", run)
+    return run_with_sink(settings, tables, "scan", run)
 
 
 def run_audit(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> int:
     """Scan, crosscheck and read the logs as the settings say, write the report, and return the exit code."""
-    return _told(audit_with(runtime, settings, tables, "audit"), settings.options)
+    return told(audit_with(runtime, settings, tables, "audit"), settings.options)
 
 
 def audit_with(runtime: Runtime, settings: Settings, tables: tuple[str, ...], command: str) -> Outcome:
@@ -89,7 +89,7 @@ def audit_with(runtime: Runtime, settings: Settings, tables: tuple[str, ...], co
         interrupt, announce = runtime.interrupt, announcing(settings.options)
         return audit(settings, request, interrupt=interrupt, progress=progress, sink=sink, announce=announce)
 
-    return _with_sink(settings, tables, command, run)
+    return run_with_sink(settings, tables, command, run)
 
 
 def run_explain(runtime: Runtime, settings: Settings, ident: str) -> int:
@@ -99,15 +99,15 @@ def run_explain(runtime: Runtime, settings: Settings, ident: str) -> int:
     def run(request: ScanRequest, progress: Progress, _sink: FindingSink | None) -> Outcome:
         return explain(settings, ident, request, interrupt=runtime.interrupt, progress=progress)
 
-    outcome = _with_sink(settings, (), "explain", run)
-    _told(outcome, settings.options)
+    outcome = run_with_sink(settings, (), "explain", run)
+    told(outcome, settings.options)
     return outcome.exit_code("none")
 
 
 _Run = Callable[[ScanRequest, Progress, "FindingSink | None"], Outcome]
 
 
-def _with_sink(settings: Settings, tables: tuple[str, ...], command: str, run: _Run) -> Outcome:
+def run_with_sink(settings: Settings, tables: tuple[str, ...], command: str, run: _Run) -> Outcome:
     """Run with progress and a sink of findings; where a report cannot go is said before the run, not after."""
     options = settings.options
     if options.engine == "spark":

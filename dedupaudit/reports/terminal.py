@@ -10,6 +10,7 @@ from dedupaudit.reports.page import HEADING, QUIET, Page
 from dedupaudit.reports.terminal_coverage import say_checked, say_not_checked, say_verdict
 from dedupaudit.reports.terminal_explanation import say_explanation
 from dedupaudit.reports.terminal_findings import say_findings
+from dedupaudit.reports.terminal_logs import say_logs
 from dedupaudit.reports.terminal_objects import say_objects
 from dedupaudit.reports.terminal_tables import say_tables
 from dedupaudit.reports.words import folded, length, parsed
@@ -25,6 +26,7 @@ def render(report: Report, out: TextIO, style: Style) -> None:
         return
     say_tables(page, report)
     say_objects(page, report)
+    say_logs(page, report)
     say_findings(page, report)
     say_checked(page, report)
     say_not_checked(page, report)

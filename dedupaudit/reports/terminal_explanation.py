@@ -46,7 +46,7 @@ def _lines(page: Page, told: Explanation) -> Iterator[list[Text]]:
 
 
 def _told(page: Page, moment: Moment, at: datetime | None) -> list[Text]:
-    offset = "" if moment.offset_seconds is None else f"T+{length(moment.offset_seconds)}"
+    offset = "" if moment.offset_seconds is None else f"T+{_offset(moment.offset_seconds)}"
     clock = f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}" if at else "no time"
     style = _STYLES.get(moment.kind, "")
     where = page.value(moment.where, 160)
@@ -57,6 +57,15 @@ def _told(page: Page, moment: Moment, at: datetime | None) -> list[Text]:
         return [*cells, text, Text(where, style=QUIET, overflow="fold")]
     text.append("\n" + where, style=QUIET)
     return [*cells, text]
+
+
+def _offset(seconds: float) -> str:
+    """Return `0`, `13 ms`, `30.0 s`, `120.0 s`: figures that can be compared down the column."""
+    if seconds == 0:
+        return "0"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:,.1f} s" if seconds < 3600 else length(seconds)
 
 
 def _row(page: Page, *cells: str, style: str) -> list[Text]:

@@ -51,7 +51,7 @@ def size(number: int) -> str:
 
 def place(source: str, target: str) -> str:
     """Return where a finding is: `db.activities`, a whole source, or a store, whose URL says it all."""
-    return source if target == "*" else target if is_store(source, target) else f"{source}.{target}"
+    return source if target in ("*", source) else target if is_store(source, target) else f"{source}.{target}"
 
 
 def is_store(source: str, target: str) -> bool:

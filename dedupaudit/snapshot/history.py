@@ -30,6 +30,8 @@ _COLUMNS = {
     "file": "USMALLINT",
     "line": "BIGINT",
 }
+_IN_STEP = 500_000
+"""Microseconds: a smaller difference of clocks is the time that a message takes."""
 _PAIRS = 200_000
 """Of so many IDs at the most is the clocks' difference taken: a median of more is no better."""
 
@@ -102,9 +104,8 @@ class History:
         total = sum(self.counts.values())
         every = max(1, total // _PAIRS)
         names = list(streams)
-        self._skew = {
-            names[stream]: ahead / 1_000_000 for stream, ahead in self.rows("clock_skew", {"every": str(every)})
-        }
+        found = dict(self.rows("clock_skew", {"every": str(every)}))
+        self._skew = {names[stream]: ahead / 1_000_000 for stream, ahead in found.items() if abs(ahead) >= _IN_STEP}
         for stream, ahead in self._skew.items():
             self._run("UPDATE files SET ahead = ? WHERE stream = ?", [round(ahead * 1_000_000), streams[stream]])
 
@@ -116,7 +117,7 @@ class History:
         return Counter(dict(self._run("SELECT event::VARCHAR, count(*) FROM events GROUP BY event")))
 
     def skew(self) -> Mapping[str, float]:
-        """Return by how many seconds each client's clock is ahead of the backend's, by the stream of its log files.
+        """Return by how many seconds a client's clock is ahead of the backend's, by the stream of its log files.
 
         It is the median over IDs that were sent and received once, so it is low by the time that a message takes.
         """

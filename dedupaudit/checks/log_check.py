@@ -1,0 +1,60 @@
+"""What a check of log events is: a query over the history that names IDs, and what is said of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from dedupaudit.causes.explainer import LINES_LIMIT, log_line
+from dedupaudit.display import visible
+from dedupaudit.model import Finding, fingerprint
+from dedupaudit.snapshot.escaping import unescape
+from dedupaudit.snapshot.history import History
+from dedupaudit.sources.logs.protocol import LogEvent
+from dedupaudit.times import iso_or_none
+
+SOURCE = TARGET = "logs"
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class LogCheck:
+    """One check: `sql/checks/NAME.sql` answers IDs and how often, worst first; `needs` are the events that it reads.
+
+    `message` says {id} and {times}.
+    """
+
+    name: str
+    needs: frozenset[str]
+    message: str
+    suggestion: str
+    severity: Literal["low"] = "low"
+
+    def findings(self, history: History) -> Iterator[Finding]:
+        """Yield a finding for each ID that the query names."""
+        answers = history.rows(self.name)
+        while batch := [(unescape(ident), times) for ident, times in islice(answers, _BATCH)]:
+            events = history.of([ident for ident, _ in batch])
+            for ident, times in batch:
+                yield self._finding(ident, times, events[ident])
+
+    def _finding(self, ident: str, times: int, events: list[LogEvent]) -> Finding:
+        moments = [event.at for event in events if event.at is not None]
+        first, last = min(moments, default=None), max(moments, default=None)
+        return Finding(
+            fingerprint=fingerprint(self.name, SOURCE, TARGET, {"id": ident}),
+            check=self.name,
+            severity=self.severity,
+            source=SOURCE,
+            target=TARGET,
+            key={"id": ident},
+            count=times,
+            first_at=iso_or_none(first),
+            last_at=iso_or_none(last),
+            gap_seconds=None if first is None or last is None else (last - first) / 1_000_000,
+            message=self.message.format(id=visible(ident), times="once" if times == 1 else f"{times:,} times"),
+            suggestion=self.suggestion,
+            evidence=tuple(log_line(event, first) for event in events[:LINES_LIMIT]),
+        )
