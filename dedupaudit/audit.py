@@ -16,6 +16,7 @@ from dedupaudit.interrupt import Interrupt
 from dedupaudit.opening import Opening, opened_once
 from dedupaudit.progress import Progress
 from dedupaudit.scan import ScanRequest, scan_into
+from dedupaudit.told import five_lines
 
 Announce = Callable[[str], None]
 
@@ -42,8 +43,15 @@ def audit(
             opening = opened_once(stack, building)
             _Audit(building, settings, request, interrupt, progress, opening, announce).run(stack)
     except Cancelled as cancelled:
-        return building.outcome(cancelled.signum)
-    return building.outcome()
+        return _summed(building.outcome(cancelled.signum))
+    return _summed(building.outcome())
+
+
+def _summed(outcome: Outcome) -> Outcome:
+    """Return the outcome with its five lines."""
+    report = outcome.report
+    summary = report.summary.model_copy(update={"five_lines": five_lines(report)})
+    return replace(outcome, report=report.model_copy(update={"summary": summary}))
 
 
 @dataclass(frozen=True)

@@ -231,6 +231,16 @@ class LogsSummary(_Part):
     requeues_by_hour: dict[str, int] = Field(default_factory=dict, description="by the UTC hour")
 
 
+class FiveLines(_Part):
+    """What an audit comes to: a sentence each, and the two commands that come next."""
+
+    what: str
+    how_much: str
+    since: str
+    why: str
+    next: tuple[str, ...]
+
+
 class Summary(_Part):
     """Exact totals over everything that was looked at, whatever `findings` was cut to."""
 
@@ -243,6 +253,7 @@ class Summary(_Part):
         default=None, description="by the store's URL; null where no object store was looked at"
     )
     logs: LogsSummary | None = Field(default=None, description="null where no logs were read")
+    five_lines: FiveLines | None = Field(default=None, description="of an audit; null for the other commands")
 
 
 class Tool(_Part):

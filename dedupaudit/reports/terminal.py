@@ -24,6 +24,7 @@ def render(report: Report, out: TextIO, style: Style) -> None:
         say_explanation(page, report, report.explanation)
         out.write(page.text())
         return
+    _say_five_lines(page, report)
     say_tables(page, report)
     say_objects(page, report)
     say_logs(page, report)
@@ -32,6 +33,16 @@ def render(report: Report, out: TextIO, style: Style) -> None:
     say_not_checked(page, report)
     say_verdict(page, report)
     out.write(page.text())
+
+
+def _say_five_lines(page: Page, report: Report) -> None:
+    told = report.summary.five_lines
+    if told is None:
+        return
+    page.blank()
+    for label, text in (("WHAT", told.what), ("HOW MUCH", told.how_much), ("SINCE", told.since), ("WHY", told.why)):
+        page.labelled((label, HEADING), page.prose(text), indent=10)
+    page.labelled(("NEXT", HEADING), "\n".join(page.prose(command) for command in told.next), indent=10)
 
 
 def _say_header(page: Page, report: Report) -> None:

@@ -87,11 +87,18 @@ def say_verdict(page: Page, report: Report) -> None:
 
 
 def _places(done: list[Coverage]) -> str:
-    """Return how many tables and stores were looked at."""
+    """Return what was looked at: how many tables and stores, and the logs."""
     seen = {(row.source, row.target) for row in done}
     stores = sum(is_store(source, target) for source, target in seen)
-    counted = [plural(len(seen) - stores, "table")] if len(seen) > stores or not stores else []
-    return " and ".join([*counted, *([plural(stores, "object store")] if stores else [])])
+    logs = sum(source == target == "logs" for source, target in seen)
+    tables = len(seen) - stores - logs
+    counted = [
+        plural(tables, "table") if tables or not seen else "",
+        plural(stores, "object store") if stores else "",
+        "the logs" if logs else "",
+    ]
+    *most, last = [one for one in counted if one]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _lacking(report: Report) -> str:
