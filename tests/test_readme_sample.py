@@ -1,4 +1,4 @@
-"""The README's sample is what the demo really prints."""
+"""The README's samples are what the commands really print."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.conftest import Run
 
 README = Path(__file__).parent.parent / "README.md"
-SAMPLE = re.compile(r"<!-- sample: dedupaudit demo -->\n```\n(.*?)```\n<!-- end of sample -->", re.DOTALL)
+SAMPLE = r"<!-- sample: dedupaudit {} -->\n```\n(.*?)```\n<!-- end of sample -->"
 
 
 def timeless(text: str) -> str:
@@ -18,12 +18,17 @@ def timeless(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-def test_the_sample_is_a_part_of_what_the_demo_prints(run: Run, tmp_path: Path) -> None:
-    found = SAMPLE.search(README.read_text(encoding="utf-8"))
+def parts(command: str) -> list[str]:
+    """Return the parts of a sample, which leaves out what stands between them."""
+    found = re.search(SAMPLE.format(command), README.read_text(encoding="utf-8"), re.DOTALL)
     assert found and found[1].strip()
+    return [timeless(part).strip() for part in found[1].split("[…]")]
 
-    demo = run("demo", cwd=tmp_path)
 
-    printed = timeless(demo.out.decode())
-    for part in found[1].split("[…]"):
-        assert timeless(part).strip() in printed
+def test_the_samples_are_parts_of_what_the_commands_print(run: Run, tmp_path: Path) -> None:
+    printed = timeless(run("demo", cwd=tmp_path).out.decode())
+    for part in parts("demo"):
+        assert part in printed
+    story = timeless(run("explain", "activity_1766557428498", cwd=tmp_path / "dedupaudit-demo").out.decode())
+    for part in parts("explain"):
+        assert part in story

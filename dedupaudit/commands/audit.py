@@ -12,8 +12,8 @@ from dedupaudit.interrupt import Runtime
 HELP = """\b
 Examples:
   dedupaudit audit
-  dedupaudit audit --db postgresql://auditor@replica/app --objects oss://bucket/screenshots/
-      --logs 'logs/*.log*'
+  dedupaudit audit --db postgresql://auditor@replica/app --logs 'logs/*.log*'
+      --objects oss://bucket/screenshots/
   dedupaudit audit activities -f json -o report.json --findings findings.csv
 
 Scan TABLES, hold their rows against the objects, and read the logs, in one run over one snapshot: every duplicate with

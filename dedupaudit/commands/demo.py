@@ -21,8 +21,8 @@ Examples:
   dedupaudit demo -f json -o report.json
 
 Build a small incident in DIR (default ./dedupaudit-demo): a database, objects, logs, a configuration, and truth.json,
-which lists every planted case. Then audit it (scan and crosscheck) and compare the report with the truth. Nothing that
-the demo did not make is overwritten; the same seed makes the same incident.
+which lists every planted case. Then audit it (scan, crosscheck and logs) and compare the report, causes included, with
+the truth. Nothing that the demo did not make is overwritten; the same seed makes the same incident.
 """
 
 
@@ -85,10 +85,11 @@ def _say_next(directory: Path, truth: Truth) -> None:
         " nothing else reported.\n"
         "What to type next:\n"
         f"  cd {folder}\n"
-        "  dedupaudit scan                               the same scan; the configuration is found by itself\n"
-        "  dedupaudit scan activities -f json            for programs\n"
-        "  dedupaudit scan --findings findings.csv       every finding, for a spreadsheet\n"
-        "  dedupaudit crosscheck                         rows against objects alone\n"
+        "  dedupaudit explain activity_1766557428498     one ID's story across logs, rows and objects\n"
+        "  dedupaudit audit                              the same audit; the configuration is found by itself\n"
+        "  dedupaudit audit --findings findings.csv      every finding, for a spreadsheet\n"
+        "  dedupaudit scan activities -f json            one table alone, for programs\n"
+        "  dedupaudit logs                               what the logs tell alone\n"
         "  dedupaudit scan --db sqlite:///your.db        your own database: nothing in it is changed",
         err=True,
     )

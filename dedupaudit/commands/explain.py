@@ -12,8 +12,8 @@ from dedupaudit.interrupt import Runtime
 HELP = """\b
 Examples:
   dedupaudit explain activity_1766557428498
-  dedupaudit explain screenshot_1766557428498 --db postgresql://auditor@replica/app
-      --objects oss://bucket/screenshots/ --logs 'logs/*.log*'
+  dedupaudit explain screenshot_1766557428498 --db sqlite:///app.db
+      --objects file:///srv/objects --logs 'logs/*.log*'
   dedupaudit explain activity_1766557428498 -f json
 
 Tell the whole story of one ID: what the client's and the backend's logs say of it, its rows, and its object, in the

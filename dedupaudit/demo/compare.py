@@ -34,6 +34,8 @@ def disagreements(report: Report, truth: Truth) -> list[str]:
         *_totals(report, truth, checked),
         *_store(report, truth, checked),
         *_findings(report, truth, checked),
+        *_causes(report, truth, checked),
+        *_logs(report, truth),
     ]
 
 
@@ -114,6 +116,53 @@ def _findings(report: Report, truth: Truth, checked: set[tuple[str, str]]) -> It
             yield f"{_described(name)} is reported and was not planted" + (" so often" if wanted else "")
         else:
             yield from _details(name, wanted, found)
+
+
+def _causes(report: Report, truth: Truth, checked: set[tuple[str, str]]) -> Iterator[str]:
+    """Hold the cause of every planted duplicate and missing object against the truth, where logs were read."""
+    if report.summary.logs is None:
+        return
+    told = {
+        (finding.target, finding.check, str(finding.key.get("id"))): finding.cause
+        for finding in report.findings
+        if finding.cause is not None
+    }
+    for case in truth.cases:
+        check = "missing_object" if case.cause == "row_before_object" else "duplicate_ids"
+        if case.cause is None or (case.table, check) not in checked:
+            continue
+        for item in case.ids:
+            cause = told.get((case.table, check, str(item)))
+            found = cause.name if cause else "none"
+            if found != case.cause:
+                yield f"{visible(item)}: the cause should be {case.cause}, and the report says {found}"
+            elif cause is not None and sorted(cause.enabled_by) != sorted(case.enabled_by):
+                let = ", ".join(cause.enabled_by) or "nothing"
+                yield f"{visible(item)}: {', '.join(case.enabled_by)} let it happen, and the report says {let}"
+
+
+def _logs(report: Report, truth: Truth) -> Iterator[str]:
+    """Hold the totals of the logs against the truth."""
+    logs = report.summary.logs
+    if logs is None:
+        if report.run.command == "demo":
+            yield "no log was read"
+        return
+    expected = {
+        "files": truth.logs.files,
+        "lines": truth.logs.lines,
+        "bytes": truth.logs.bytes,
+        "events": truth.logs.events,
+        "requeued_ids": len(truth.logs.requeued_ids),
+        "repeatedly_received_ids": len(truth.logs.repeatedly_received_ids),
+        "overlapping_ids": len(truth.logs.overlapping_ids),
+    }
+    for name, true in expected.items():
+        said = getattr(logs, name)
+        if name == "events":
+            said = {event: number for event, number in said.items() if number}
+        if said != true:
+            yield f"logs: {name} should be {true}, and the report says {said}"
 
 
 def _details(name: _Name, wanted: list[Expected], found: list[Finding]) -> Iterator[str]:

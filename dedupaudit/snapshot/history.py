@@ -5,6 +5,7 @@ Memory does not grow with the logs: what the engine's memory does not hold lies 
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -45,6 +46,7 @@ class History:
     def __init__(self, memory_limit: int) -> None:
         self._engine = Engine(memory_limit, _MOST)
         self._files: list[str] = []
+        self._shown: list[str] = []
         self._skew: dict[str, float] = {}
         with explained(self._engine.folder):
             names = ", ".join(f"'{name}'" for name in EVENTS)
@@ -93,8 +95,9 @@ class History:
         finally:
             progress.finish()
         self._files = list(numbers)
+        self._shown = _short(self._files)
         streams: dict[str, int] = {}
-        for number, file in enumerate(self._files):
+        for number, file in enumerate(self._shown):
             stream = streams.setdefault(age(file)[0], len(streams))
             self._run("INSERT INTO files VALUES (?, ?, 0)", [number, stream])
         self._set_clocks(streams)
@@ -124,7 +127,10 @@ class History:
         return self._skew
 
     def of(self, ids: Sequence[str]) -> dict[str, list[LogEvent]]:
-        """Return the events of these IDs, by time, then file and line; their fields and offsets are not kept."""
+        """Return the events of these IDs, by time, then file and line; their fields and offsets are not kept.
+
+        Files have their names without their folders, where that keeps the streams apart.
+        """
         found: dict[str, list[LogEvent]] = {one: [] for one in ids}
         escaped = escape_all(list(found))
         rows = self._run(
@@ -136,7 +142,7 @@ class History:
         for event, ident, at, device, file, line in rows:
             text = unescape(ident)
             told = None if device is None else unescape(device)
-            found[text].append(LogEvent(event, text, at, told, self._files[file], line, 0))
+            found[text].append(LogEvent(event, text, at, told, self._shown[file], line, 0))
         return found
 
     def rows(self, name: str, parts: Mapping[str, str] | None = None) -> Iterator[tuple[Any, ...]]:
@@ -144,7 +150,7 @@ class History:
         yield from self._run(fill(sql_text(f"checks/{name}.sql"), dict(parts or {})))
 
     def file(self, number: int) -> str:
-        """Return the name of a file by its number in the columns."""
+        """Return the whole name of a file by its number in the columns."""
         return self._files[number]
 
     def _run(self, statement: str, arguments: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
@@ -161,6 +167,14 @@ class History:
             if not rows:
                 return
             yield from rows
+
+
+def _short(files: Sequence[str]) -> list[str]:
+    """Return the files' names without their folders, unless two streams would have one name then."""
+    streams = {age(file)[0] for file in files}
+    if len({os.path.basename(stream) for stream in streams}) < len(streams):
+        return list(files)
+    return [os.path.basename(file) for file in files]
 
 
 def _within(at: int | None, since: int | None, until: int | None) -> bool:
