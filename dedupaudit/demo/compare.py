@@ -122,16 +122,13 @@ def _causes(report: Report, truth: Truth, checked: set[tuple[str, str]]) -> Iter
     """Hold the cause of every planted duplicate and missing object against the truth, where logs were read."""
     if report.summary.logs is None:
         return
-    told = {
-        (finding.target, finding.check, str(finding.key.get("id"))): finding.cause
-        for finding in report.findings
-        if finding.cause is not None
-    }
+    told = {(finding.target, finding.check, str(finding.key.get("id"))): finding.cause for finding in report.findings}
     for case in truth.cases:
         check = "missing_object" if case.cause == "row_before_object" else "duplicate_ids"
         if case.cause is None or (case.table, check) not in checked:
             continue
-        for item in case.ids:
+        # What is not reported at all is named as such.
+        for item in (one for one in case.ids if (case.table, check, str(one)) in told):
             cause = told.get((case.table, check, str(item)))
             found = cause.name if cause else "none"
             if found != case.cause:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dedupaudit.demo import Truth, disagreements
-from dedupaudit.demo.truth import OBJECT_CHECKS, SCAN_CHECKS, STORE
+from dedupaudit.demo.truth import OBJECT_CHECKS, SCAN_CHECKS, STORE, Expected
 from dedupaudit.model import Report
 from tests.demo.conftest import Incident
 
@@ -31,6 +31,7 @@ def right_report(truth: Truth) -> Content:
             "class": told.row_class,
             "differs": list(told.differs),
             "message": "",
+            "cause": cause(truth, told),
         }
         for number, told in enumerate(truth.findings)
     ]
@@ -56,6 +57,7 @@ def right_report(truth: Truth) -> Content:
             "by_verdict": {},
             "tables": {f"db.{table}": told.model_dump() for table, told in truth.tables.items()},
             "objects": {SHOWN: store(truth)},
+            "logs": logs(truth),
         },
         "findings": findings,
         "truncated": False,
@@ -76,6 +78,29 @@ def store(truth: Truth) -> Content:
         "orphan_bytes": told.orphan_bytes,
         "missing_bytes": told.missing_bytes,
         **{check: sum(finding.check == check for finding in truth.findings) for check in OBJECT_CHECKS},
+    }
+
+
+def cause(truth: Truth, told: Expected) -> Content | None:
+    """Return the cause that was planted."""
+    if told.check not in ("duplicate_ids", "missing_object"):
+        return None
+    for case in truth.cases:
+        if case.cause and case.table == told.target and told.key.get("id") in case.ids:
+            return {"name": case.cause, "confidence": "proved", "why": "", "enabled_by": list(case.enabled_by)}
+    return None
+
+
+def logs(truth: Truth) -> Content:
+    told = truth.logs
+    return {
+        "files": told.files,
+        "lines": told.lines,
+        "bytes": told.bytes,
+        "events": {**told.events, "concurrent_wait": 0},
+        "requeued_ids": len(told.requeued_ids),
+        "repeatedly_received_ids": len(told.repeatedly_received_ids),
+        "overlapping_ids": len(told.overlapping_ids),
     }
 
 
@@ -278,3 +303,33 @@ def test_a_report_that_was_cut_short_says_how_to_get_the_rest(incident: Incident
     content["truncated"] = True
     (sentence,) = differences(content, incident.truth)
     assert "--max-findings" in sentence
+
+
+def test_a_wrong_cause_is_named(incident: Incident) -> None:
+    content = right_report(incident.truth)
+    first(content, "missing_object")["cause"]["name"] = "unexplained"
+    (sentence,) = differences(content, incident.truth)
+    assert sentence.endswith("the cause should be row_before_object, and the report says unexplained")
+
+
+def test_a_cause_with_other_conditions_is_named(incident: Incident) -> None:
+    content = right_report(incident.truth)
+    first(content, "duplicate_ids", **{"class": "identical"})["cause"]["enabled_by"] = []
+    (sentence,) = differences(content, incident.truth)
+    assert sentence.endswith("let it happen, and the report says nothing")
+
+
+@pytest.mark.parametrize(
+    "name", ["files", "lines", "bytes", "requeued_ids", "repeatedly_received_ids", "overlapping_ids"]
+)
+def test_a_total_of_the_logs_that_is_off_is_named(incident: Incident, name: str) -> None:
+    content = right_report(incident.truth)
+    content["summary"]["logs"][name] += 1
+    (sentence,) = differences(content, incident.truth)
+    assert sentence.startswith(f"logs: {name} should be ")
+
+
+def test_logs_that_were_not_read_are_named(incident: Incident) -> None:
+    content = right_report(incident.truth)
+    content["summary"]["logs"] = None
+    assert differences(content, incident.truth) == ["no log was read"]
