@@ -38,13 +38,15 @@ def audit(
     registry: tuple[Named, ...] = (*TABLE_CHECKS, *OBJECT_CHECKS, *LOG_CHECKS)
     choose(registry, request.checks, request.skipped_checks, "audit")
     building = request.building(sink)
-    try:
-        with ExitStack() as stack:
-            opening = opened_once(stack, building)
-            _Audit(building, settings, request, interrupt, progress, opening, announce).run(stack)
-    except Cancelled as cancelled:
-        return _summed(building.outcome(cancelled.signum))
-    return _summed(building.outcome())
+    # What the report keeps is written at its end, with lines out of the logs' history.
+    with ExitStack() as kept:
+        try:
+            with ExitStack() as stack:
+                opening = opened_once(stack, building)
+                _Audit(building, settings, request, interrupt, progress, opening, announce).run(kept)
+        except Cancelled as cancelled:
+            return _summed(building.outcome(cancelled.signum))
+        return _summed(building.outcome())
 
 
 def _summed(outcome: Outcome) -> Outcome:
@@ -64,9 +66,9 @@ class _Audit:
     opening: Opening
     announce: Announce
 
-    def run(self, stack: ExitStack) -> None:
+    def run(self, kept: ExitStack) -> None:
         """Read the logs first, because they explain what the rest finds."""
-        explainer = self._logs(stack)
+        explainer = self._logs(kept)
         nothing = [reason for reason in (self._scan(explainer), self._crosscheck(explainer)) if reason]
         if explainer is None and len(nothing) == 2:
             raise nothing[0]
@@ -75,7 +77,7 @@ class _Audit:
             if table is not None:
                 self.building.tables[label] = table.model_copy(update={"causes": cause_counts(counts)})
 
-    def _logs(self, stack: ExitStack) -> Explainer | None:
+    def _logs(self, kept: ExitStack) -> Explainer | None:
         if self.settings.logs is None or not self.settings.logs.files:
             self._skipped("logs", "no log files are configured: --logs GLOB, or `files` under [logs]")
             return None
@@ -83,7 +85,7 @@ class _Audit:
         from dedupaudit.snapshot.history import History
 
         asked = self._asked(LOG_CHECKS)
-        history = stack.enter_context(History(self.request.memory_limit))
+        history = kept.enter_context(History(self.request.memory_limit))
         request = LogsRequest(
             checks=asked.checks if asked else (),
             skipped_checks=asked.skipped_checks if asked else (),

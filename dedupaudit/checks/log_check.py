@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Literal
 
 from dedupaudit.causes.explainer import LINES_LIMIT, log_line
+from dedupaudit.checks.base import Sighting
 from dedupaudit.display import visible
 from dedupaudit.model import Finding, fingerprint
 from dedupaudit.snapshot.escaping import unescape
@@ -17,6 +19,19 @@ from dedupaudit.times import iso_or_none
 
 SOURCE = TARGET = "logs"
 _BATCH = 500
+
+
+class _Batch:
+    """The events of some IDs, looked up at once when the first of their findings is written."""
+
+    def __init__(self, history: History, ids: Sequence[str]) -> None:
+        self._history, self._ids = history, ids
+        self._events: Mapping[str, Sequence[LogEvent]] | None = None
+
+    def events(self, ident: str) -> Sequence[LogEvent]:
+        if self._events is None:
+            self._events = self._history.of(self._ids)
+        return self._events[ident]
 
 
 @dataclass(frozen=True)
@@ -32,15 +47,16 @@ class LogCheck:
     suggestion: str
     severity: Literal["low"] = "low"
 
-    def findings(self, history: History) -> Iterator[Finding]:
-        """Yield a finding for each ID that the query names."""
+    def findings(self, history: History) -> Iterator[Sighting]:
+        """Yield what the query names, ID by ID; each can be written as long as the history is open."""
         answers = history.rows(self.name)
-        while batch := [(unescape(ident), times) for ident, times in islice(answers, _BATCH)]:
-            events = history.of([ident for ident, _ in batch])
-            for ident, times in batch:
-                yield self._finding(ident, times, events[ident])
+        while rows := [(unescape(ident), times) for ident, times in islice(answers, _BATCH)]:
+            batch = _Batch(history, [ident for ident, _ in rows])
+            for ident, times in rows:
+                yield Sighting(times, (ident,), partial(self._finding, ident, times, batch))
 
-    def _finding(self, ident: str, times: int, events: list[LogEvent]) -> Finding:
+    def _finding(self, ident: str, times: int, batch: _Batch) -> Finding:
+        events = batch.events(ident)
         moments = [event.at for event in events if event.at is not None]
         first, last = min(moments, default=None), max(moments, default=None)
         return Finding(

@@ -85,6 +85,9 @@ def crosscheck_into(
         except Cancelled:
             run.cover_rest("stopped", INTERRUPTED)
             raise
+        except SourceError as error:
+            # A disk that is full at the second look, for one: what was judged stays, the rest is told as failed.
+            run.cover_rest(status_of(error), reason_of(error))
         finally:
             run.summarise()
 

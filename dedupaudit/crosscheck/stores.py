@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dedupaudit.config import ObjectsSettings, Settings
@@ -40,6 +41,8 @@ class Store:
     threads: int
     inventory: Inventory | None = None
     latency: float = 0.0
+    failure: SourceError | None = None
+    """Why the inventory could not be opened. Told by `preflight`: tables are resolved all the same, and reported."""
 
     @property
     def as_of(self) -> int | None:
@@ -48,6 +51,8 @@ class Store:
 
     def preflight(self) -> None:
         """Prove that the store can be read, before any row is judged; raises SourceError."""
+        if self.failure is not None:
+            raise self.failure
         if self.live is not None:
             began = time.monotonic()
             self.live.preflight()
@@ -125,7 +130,11 @@ class Store:
 
 
 def open_store(settings: Settings, interrupt: Interrupt) -> Store:
-    """Open what the settings name; nothing is listed yet. Raises UsageError, and SourceError for an inventory."""
+    """Open what the settings name; nothing is listed yet.
+
+    Raises UsageError, and SourceError where a file of credentials cannot be read. What is wrong with an inventory is
+    the store's `failure`.
+    """
     objects = settings.objects or ObjectsSettings()
     if objects.url is None and objects.inventory is None:
         raise UsageError(
@@ -141,7 +150,11 @@ def open_store(settings: Settings, interrupt: Interrupt) -> Store:
             assert live is not None  # noqa: S101 (one of the two is there)
             strategy: Strategy = "listing" if bucket else "file"
             return Store(live.shown, strategy, live, bucket, prefix, objects.threads)
-        inventory = _open_inventory(objects, objects.inventory, interrupt, asking)
+        try:
+            inventory = _open_inventory(objects, objects.inventory, interrupt, asking)
+        except SourceError as error:
+            shown = live.shown if live else visible(objects.inventory, 1000)
+            return Store(shown, "inventory", live, bucket, prefix, objects.threads, failure=error)
         if bucket not in (None, inventory.bucket):
             raise UsageError(
                 f"the inventory is of bucket {visible(inventory.bucket)}, and --objects names {visible(bucket)}",
@@ -166,6 +179,10 @@ def _open_inventory(objects: ObjectsSettings, place: str, interrupt: Interrupt, 
     from dedupaudit.sources.objects import inventory
 
     if not place.startswith("oss://"):
+        if not Path(place).is_file():
+            raise UsageError(
+                f"there is no inventory {visible(place, 1000)}", "name its manifest.json: --inventory FILE"
+            )
         return inventory.open_local(place)
     from dedupaudit.sources.objects.oss import OssSource
 

@@ -52,12 +52,13 @@ def read_logs(
     Raises UsageError for wrong names and patterns, NothingToCheck where no line tells of an event.
     """
     building = Building("logs", request.max_findings, sink)
-    try:
-        with History(request.memory_limit) as history:
+    # What the report keeps is written at its end, with lines out of the history.
+    with History(request.memory_limit) as history:
+        try:
             logs_into(building, settings, request, history, interrupt=interrupt, progress=progress)
-    except Cancelled as cancelled:
-        return building.outcome(cancelled.signum)
-    return building.outcome()
+        except Cancelled as cancelled:
+            return building.outcome(cancelled.signum)
+        return building.outcome()
 
 
 def logs_into(

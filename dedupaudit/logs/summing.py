@@ -65,7 +65,7 @@ def summary_of(files: Sequence[LogFile], history: History, events: frozenset[str
 
 
 def _ids(history: History, query: str) -> int:
-    return sum(1 for _ in history.rows(query))
+    return history.count(query)
 
 
 def _gaps(history: History) -> LogGaps:

@@ -45,6 +45,8 @@ class Engine:
                         "autoload_known_extensions": False,
                     },
                 )
+                # The file is deleted in the next moment: nothing needs to be made tidy in it.
+                self.connection.execute("PRAGMA disable_checkpoint_on_shutdown")
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise

@@ -149,6 +149,11 @@ class History:
         """Yield the rows that a query of `sql/checks/` answers; text in them is escaped."""
         yield from self._run(fill(sql_text(f"checks/{name}.sql"), dict(parts or {})))
 
+    def count(self, name: str) -> int:
+        """Return how many rows a query of `sql/checks/` answers."""
+        ((number,),) = self._run(f"SELECT count(*) FROM ({sql_text(f'checks/{name}.sql')})")  # noqa: S608
+        return int(number)
+
     def file(self, number: int) -> str:
         """Return the whole name of a file by its number in the columns."""
         return self._files[number]
