@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from dedupaudit.scan import ScanRequest, scan
 from dedupaudit.building import Outcome
 from dedupaudit.checks import TABLE_CHECKS
 from dedupaudit.choosing import choose
@@ -18,6 +17,7 @@ from dedupaudit.errors import NothingToCheck, SourceError, UsageError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.model import Finding, Report, Severity
 from dedupaudit.progress import SILENT
+from dedupaudit.scan import ScanRequest, scan
 from dedupaudit.sources.tables.protocol import Survey
 from dedupaudit.sources.tables.sqlite import SqliteSource
 from dedupaudit.sources.tables.table import Table

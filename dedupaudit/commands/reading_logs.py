@@ -78,7 +78,7 @@ def _moment(text: str | None, flag: str, zone: str) -> int | None:
         return at
     try:
         seconds = duration(text)
-    except ValueError:
+    except UsageError:
         raise UsageError(
             f"{flag}: {visible(text)} is no moment", "write 2025-12-24T08:00:00Z, 2025-12-24, or 24h or 7d before now"
         ) from None

@@ -22,7 +22,7 @@ from dedupaudit.crosscheck.naming import Namer, Template
 from dedupaudit.crosscheck.rows import RowReader, by_source, read_referenced
 from dedupaudit.crosscheck.second import look_again
 from dedupaudit.crosscheck.stores import Store, open_store
-from dedupaudit.crosscheck.trust import distrust, left_out
+from dedupaudit.crosscheck.trust import distrust, left_out, wrong_templates
 from dedupaudit.display import visible
 from dedupaudit.errors import Cancelled, NothingToCheck, SourceError, UsageError
 from dedupaudit.interrupt import Interrupt
@@ -156,7 +156,8 @@ class _Run:
                 if self.request.tables and judged:
                     raise UsageError(
                         f"table {visible(table.name)} has no column for object keys or URLs",
-                        f'name it: [tables.{visible(table.name)}] object_key = "COLUMN"',
+                        f'name it: [tables.{visible(table.name)}] object_key = "COLUMN"; with a template, status = '
+                        '"COLUMN" will do',
                     )
                 continue
             text = self.objects.template
@@ -221,6 +222,10 @@ class _Run:
         self.store.load(crossing, self.progress)
         self.totals = crossing.totals()
         names = [check.name for check in self._with_sql()]
+        for reader, reason in wrong_templates(crossing, self.readers):
+            for check in self.checks:
+                if check.name == "misplaced_object":
+                    self._cover(reader, check, "failed", reason=reason)
         # Whether the look can be believed is told by what is missing, asked for or not.
         crossing.find("first", dict.fromkeys([*names, "missing_object"]))
 

@@ -132,8 +132,7 @@ class Store:
 def open_store(settings: Settings, interrupt: Interrupt) -> Store:
     """Open what the settings name; nothing is listed yet.
 
-    Raises UsageError, and SourceError where a file of credentials cannot be read. What is wrong with an inventory is
-    the store's `failure`.
+    Raises UsageError. What is wrong with an inventory is the store's `failure`.
     """
     objects = settings.objects or ObjectsSettings()
     if objects.url is None and objects.inventory is None:

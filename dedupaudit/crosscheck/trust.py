@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from dedupaudit.checks.crossing import CrossScan
 from dedupaudit.crosscheck.naming import EXPECTS
+from dedupaudit.crosscheck.rows import RowReader
 from dedupaudit.crosscheck.stores import Store
 from dedupaudit.display import visible
 from dedupaudit.snapshot.crossing import Crossing
+
+_FEW = 5
+"""So many rows that all go by another rule than the template are no slips."""
 
 
 def distrust(crossing: Crossing, scan: CrossScan, store: Store, max_missing: float) -> str | None:
@@ -38,6 +44,18 @@ def distrust(crossing: Crossing, scan: CrossScan, store: Store, max_missing: flo
         f"({max_missing:.0%}), so probably a wrong bucket, prefix, template or database; nothing was judged missing. "
         "If it is true, allow more by --max-missing"
     )
+
+
+def wrong_templates(crossing: Crossing, readers: Sequence[RowReader]) -> Iterator[tuple[RowReader, str]]:
+    """Yield the tables that the template cannot be meant for, and why; what it says of them is dropped."""
+    for number, keys, key, expected in crossing.strangers(_FEW):
+        crossing.forget_template(number)
+        yield (
+            readers[number],
+            f"none of {keys:,} rows has the key that the template says: one names {visible(key)}, and the template says "
+            f"{visible(expected)}; probably a wrong template, and no row was held against it. Correct --template "
+            "(`template` under [objects]), or leave it out",
+        )
 
 
 def left_out(scan: CrossScan, store: Store) -> str:

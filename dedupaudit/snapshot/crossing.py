@@ -178,6 +178,21 @@ class Crossing:
 
     # ---- the looks
 
+    def strangers(self, few: int) -> list[tuple[int, int, str, str]]:
+        """Return the tables none of whose keys is what the template says, if they are not few.
+
+        Of each: number, keys, one key, and what the template says in its place.
+        """
+        found = self._all(
+            "SELECT t, COUNT(*), arg_min(key, key), arg_min(expected, key) FROM first.rows WHERE judged AND h IS NOT NULL"
+            f" GROUP BY t HAVING COUNT(*) >= {few} AND COUNT(expected) = COUNT(*)"
+        )
+        return [(t, keys, unescape(key), unescape(expected)) for t, keys, key, expected in found]
+
+    def forget_template(self, table: int) -> None:
+        """Drop what the template says of a table's rows at the first look."""
+        self._do(f"UPDATE first.rows SET expected = NULL WHERE t = {table}")  # noqa: S608 (own number)
+
     def forget(self, check: str) -> None:
         """Drop what a check found that nobody asked for."""
         self._do(f"DELETE FROM first.found WHERE what = '{check}'")  # noqa: S608 (own name)

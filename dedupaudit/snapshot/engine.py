@@ -72,7 +72,7 @@ def explained(folder: Path | None = None) -> Iterator[None]:
     import duckdb
 
     place = visible(str(folder.parent if folder else tempfile.gettempdir()))
-    hint = "free some space there, or set TMPDIR to a folder with room: about 10 bytes for each row"
+    hint = "free some space there, or set TMPDIR to a folder with room: a scan needs about 10 bytes for each row"
     try:
         yield
     except OSError as error:
@@ -80,9 +80,9 @@ def explained(folder: Path | None = None) -> Iterator[None]:
     except duckdb.OutOfMemoryException as error:
         raise SourceError(
             "the embedded engine ran out of the memory that it may use",
-            f"raise --memory-limit, or see that there is room in {place}; --engine pushdown needs neither",
+            f"raise --memory-limit, or see that there is room in {place}; a scan with --engine pushdown needs neither",
         ) from error
     except duckdb.Error as error:
         if "No space left" in str(error) or "Could not write" in str(error):
             raise SourceError(f"the disk for temporary files is full: {place}", hint) from error
-        raise SourceError(f"the embedded engine failed: {visible(str(error), 300)}", "try --engine pushdown") from error
+        raise SourceError(f"the embedded engine failed: {visible(str(error), 300)}", "scan with --engine pushdown does without it") from error

@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from dedupaudit.scan import ScanRequest, scan
 from dedupaudit.building import FindingSink, Outcome
 from dedupaudit.config import DatabaseSettings, Settings, TableSettings
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT
+from dedupaudit.scan import ScanRequest, scan
 from dedupaudit.sources.tables import open_source
 from dedupaudit.sources.tables.protocol import Engine, TableSource
 from dedupaudit.urls import parse_database_url

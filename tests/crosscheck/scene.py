@@ -9,12 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from dedupaudit.scan import ScanRequest
 from dedupaudit.building import Outcome
 from dedupaudit.config import load_settings
 from dedupaudit.crosscheck import crosscheck
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT
+from dedupaudit.scan import ScanRequest
 from tests.oss.server import DEFAULT, FakeOss
 from tests.oss.signatures import Credentials
 

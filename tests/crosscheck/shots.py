@@ -12,13 +12,13 @@ from typing import Any, NamedTuple, Protocol
 
 import pytest
 
-from dedupaudit.scan import ScanRequest
 from dedupaudit.building import Outcome
 from dedupaudit.config import DatabaseSettings, ObjectsSettings, Settings, TableSettings
 from dedupaudit.crosscheck import crosscheck
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.model import Finding
 from dedupaudit.progress import SILENT
+from dedupaudit.scan import ScanRequest
 from dedupaudit.urls import parse_database_url
 from tests.oss.server import DEFAULT, FakeOss
 from tests.servers.fixtures import shared_mariadb, shared_postgresql

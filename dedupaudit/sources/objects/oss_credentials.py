@@ -50,7 +50,7 @@ class Keys(Protocol):
 
 
 def choose(wanted: str) -> Keys:
-    """Return the keys that `auto`, `environment`, `file:PATH` or `ecs:ROLE` mean; raises UsageError, SourceError."""
+    """Return the keys that `auto`, `environment`, `file:PATH` or `ecs:ROLE` mean; raises UsageError."""
     silence()
     kind, _, rest = wanted.partition(":")
     if kind == "auto":
@@ -58,7 +58,10 @@ def choose(wanted: str) -> Keys:
     if kind == "environment" and not rest:
         return EnvironmentKeys()
     if kind == "file" and rest:
-        return FileKeys(Path(rest))
+        try:
+            return FileKeys(Path(rest))
+        except SourceError as error:  # at the beginning it is the setting that is wrong
+            raise UsageError(error.message, error.hint) from None
     if kind == "ecs" and rest:
         return RoleKeys(rest)
     raise UsageError(
