@@ -52,8 +52,8 @@ def wrong_templates(crossing: Crossing, readers: Sequence[RowReader]) -> Iterato
         crossing.forget_template(number)
         yield (
             readers[number],
-            f"none of {keys:,} rows has the key that the template says: one names {visible(key)}, and the template says "
-            f"{visible(expected)}; probably a wrong template, and no row was held against it. Correct --template "
+            f"none of {keys:,} rows has the key that the template says: one names {visible(key)}, and the template "
+            f"says {visible(expected)}; probably a wrong template, and no row was held against it. Correct --template "
             "(`template` under [objects]), or leave it out",
         )
 

@@ -85,4 +85,6 @@ def explained(folder: Path | None = None) -> Iterator[None]:
     except duckdb.Error as error:
         if "No space left" in str(error) or "Could not write" in str(error):
             raise SourceError(f"the disk for temporary files is full: {place}", hint) from error
-        raise SourceError(f"the embedded engine failed: {visible(str(error), 300)}", "scan with --engine pushdown does without it") from error
+        raise SourceError(
+            f"the embedded engine failed: {visible(str(error), 300)}", "scan with --engine pushdown does without it"
+        ) from error
