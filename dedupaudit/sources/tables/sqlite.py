@@ -195,7 +195,8 @@ class SqliteSource:
         return {row[0]: row for row in self._connection.execute(statement, rowids)}
 
     def rows_of(self, table: Table, ident: str) -> Iterator[DuplicateRow]:
-        text = f"CAST(x'{ident.encode(self._encoding, self._broken).hex()}' AS TEXT)"
+        encoded = ident.encode(self._encoding, "surrogatepass").hex()
+        text = f"CAST(x'{encoded}' AS TEXT)"
         found = table.where_also(" OR ".join(f"{quote(column.name)} = {text}" for column in table.key))
         make = _row_maker(len(self.locator(table)), table)
         with self._running("survey", table):
