@@ -162,7 +162,7 @@ def test_incomplete_credentials(oss: FakeOss, monkeypatch: pytest.MonkeyPatch, i
 def test_a_file_without_credentials(oss: FakeOss, tmp_path: Path, text: str) -> None:
     (tmp_path / "keys").write_text(text)
     with (
-        pytest.raises(SourceError, match="no OSS credentials") as failed,
+        pytest.raises(UsageError, match="no OSS credentials") as failed,
         source_of(oss, credentials=f"file:{tmp_path / 'keys'}"),
     ):
         pass
