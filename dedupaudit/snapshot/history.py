@@ -14,8 +14,9 @@ from typing import Any
 
 from dedupaudit.progress import Progress
 from dedupaudit.snapshot.engine import Engine, explained
-from dedupaudit.snapshot.escaping import escape_all, lines, unescape
+from dedupaudit.snapshot.escaping import escape_all, unescape
 from dedupaudit.snapshot.intake import Intake, read_lines
+from dedupaudit.sources.logs.columns import COLUMNS
 from dedupaudit.sources.logs.protocol import LogEvent, LogSource
 from dedupaudit.sources.logs.rotation import age
 from dedupaudit.sources.logs.words import EVENTS
@@ -23,14 +24,6 @@ from dedupaudit.sqlfiles import fill, sql_text
 
 _MOST = 128_000_000
 _FETCH = 1_000
-_COLUMNS = {
-    "event": "VARCHAR",
-    "id": "VARCHAR",
-    "moment": "BIGINT",
-    "device": "VARCHAR",
-    "file": "USMALLINT",
-    "line": "BIGINT",
-}
 _IN_STEP = 500_000
 """Microseconds: a smaller difference of clocks is the time that a message takes."""
 _PAIRS = 200_000
@@ -79,22 +72,18 @@ class History:
 
         A line without a time lies between no two moments.
         """
-        insert = f"INSERT INTO events SELECT hash(id), * FROM {read_lines(_COLUMNS)}"  # noqa: S608
-        numbers: dict[str, str] = {}
+        insert = f"INSERT INTO events SELECT hash(id), * FROM {read_lines(COLUMNS)}"  # noqa: S608
         seen = 0
         progress.start("logs: events", None)
         try:
             with Intake(self._engine, insert) as intake:
-                for batch in logs.batches(wanted):
-                    if since is not None or until is not None:
-                        batch = [event for event in batch if _within(event.at, since, until)]
-                    seen += len(batch)
-                    if batch:
-                        intake.write(_lines(batch, numbers))
+                for lines in logs.columns(wanted, (since, until)):
+                    intake.write(lines)
+                    seen += lines.count(b"\n")
                     progress.advance_to(seen)
         finally:
             progress.finish()
-        self._files = list(numbers)
+        self._files = [file.name for file in logs.files]
         self._shown = _short(self._files)
         streams: dict[str, int] = {}
         for number, file in enumerate(self._shown):
@@ -180,23 +169,3 @@ def _short(files: Sequence[str]) -> list[str]:
     if len({os.path.basename(stream) for stream in streams}) < len(streams):
         return list(files)
     return [os.path.basename(file) for file in files]
-
-
-def _within(at: int | None, since: int | None, until: int | None) -> bool:
-    return at is not None and (since is None or at >= since) and (until is None or at <= until)
-
-
-def _lines(batch: Sequence[LogEvent], numbers: dict[str, str]) -> bytes:
-    """Return a batch, column by column, as lines."""
-    events, ids, times, devices, files, places, _offsets, _fields = zip(*batch, strict=True)
-    return lines(
-        zip(
-            events,
-            escape_all(ids),
-            [None if at is None else str(at) for at in times],
-            escape_all(devices) if any(devices) else devices,
-            [numbers.get(file) or numbers.setdefault(file, str(len(numbers))) for file in files],
-            map(str, places),
-            strict=True,
-        )
-    )

@@ -13,7 +13,8 @@ from dedupaudit.checks import LOG_CHECKS
 from dedupaudit.logs.summing import EDGES, summary_of
 from dedupaudit.progress import SILENT
 from dedupaudit.snapshot.history import History
-from dedupaudit.sources.logs.protocol import LogEvent, LogFile, UnknownLine
+from dedupaudit.sources.logs.columns import rendered
+from dedupaudit.sources.logs.protocol import LogEvent, LogFile, Span, UnknownLine
 from dedupaudit.sources.logs.words import EVENTS
 
 LIMIT = 64_000_000
@@ -33,6 +34,12 @@ class Told:
         chosen = [one for one in self._events if wanted is None or one.event in wanted]
         for first in range(0, len(chosen), 3):
             yield chosen[first : first + 3]
+
+    def columns(self, wanted: frozenset[str] | None = None, span: Span = (None, None)) -> Iterator[bytes]:
+        names = [file.name for file in self.files]
+        for batch in self.batches(wanted):
+            for event in batch:
+                yield rendered([event], names.index(event.file), span)
 
     def events(self, wanted: frozenset[str] | None = None) -> Iterator[LogEvent]:
         for batch in self.batches(wanted):

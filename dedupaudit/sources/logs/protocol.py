@@ -10,6 +10,9 @@ from typing import Literal, NamedTuple, Protocol
 Encoding = Literal["ascii", "utf-8", "gb18030", "utf-16-le", "utf-16-be", "utf-8 misread as windows-1252"]
 Compression = Literal["none", "gzip", "xz", "zstd"]
 
+Span = tuple[int | None, int | None]
+"""Two moments in microseconds since the epoch, None for no limit; an event without a time lies between no two."""
+
 NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -68,6 +71,9 @@ class LogSource(Protocol):
         A file that cannot be opened or is damaged is no exception: its LogFile says so, and the others are read.
         Raises Cancelled when a signal came.
         """
+
+    def columns(self, wanted: frozenset[str] | None = None, span: Span = (None, None)) -> Iterator[bytes]:
+        """Yield the same as lines for the embedded engine (columns.py), of a span of time; not in the files' order."""
 
     def events(self, wanted: frozenset[str] | None = None) -> Iterator[LogEvent]:
         """Yield the events of `batches` one by one."""

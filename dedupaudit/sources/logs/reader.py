@@ -12,18 +12,19 @@ from dedupaudit.display import visible
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.sources.logs.blocks import Block, Lines
 from dedupaudit.sources.logs.clock import Clock
-from dedupaudit.sources.logs.encodings import MISREAD
-from dedupaudit.sources.logs.lines import LineParser
+from dedupaudit.sources.logs.columns import rendered
 from dedupaudit.sources.logs.own import OwnPatterns
-from dedupaudit.sources.logs.protocol import LogEvent, LogFile, UnknownLine
-from dedupaudit.sources.logs.quick import QuickParser, narrowed
+from dedupaudit.sources.logs.protocol import LogEvent, LogFile, Span, UnknownLine
+from dedupaudit.sources.logs.reading import Reading
 from dedupaudit.sources.logs.rotation import STDIN
+from dedupaudit.sources.logs.side_by_side import Task, read_side_by_side
 from dedupaudit.sources.logs.unpacking import pieces
-from dedupaudit.sources.logs.words import classifier, literals
 
 if TYPE_CHECKING:
     from dedupaudit.config.models import LogEventSettings
 
+_LARGE = 32_000_000  # bytes of log files from which other processes help
+_BLOCKS_A_TASK = 8
 _UNKNOWN_LENGTH = 2000  # characters of a line that no pattern knew
 
 
@@ -52,12 +53,44 @@ class FileLogs:
     def batches(self, wanted: frozenset[str] | None = None) -> Iterator[list[LogEvent]]:
         self._files = tuple(LogFile(_shown(path)) for path in self._paths)
         for path, file in zip(self._paths, self._files, strict=True):
-            reading = _Reading(file, self._clock(path), wanted, self._own)
+            reading = Reading(file, self._clock(path), wanted, self._own)
             for block in self._blocks(path, file):
                 events = reading.events(block)
                 file.events += len(events)
                 if events:
                     yield events
+
+    def columns(self, wanted: frozenset[str] | None = None, span: Span = (None, None)) -> Iterator[bytes]:
+        self._files = tuple(LogFile(_shown(path)) for path in self._paths)
+        if self._own is None and self._large():
+            yield from read_side_by_side(self._tasks(wanted, span), self._files)
+            return
+        for number, (path, file) in enumerate(zip(self._paths, self._files, strict=True)):
+            reading = Reading(file, self._clock(path), wanted, self._own)
+            for block in self._blocks(path, file):
+                events = reading.events(block)
+                file.events += len(events)
+                yield rendered(events, number, span)
+
+    def _tasks(self, wanted: frozenset[str] | None, span: Span) -> Iterator[Task]:
+        """Yield pieces of work for other processes: some blocks of one file each."""
+        for number, (path, file) in enumerate(zip(self._paths, self._files, strict=True)):
+            start = (file.name, self._zone.key, self._written(path), wanted, span)
+            blocks: list[Block] = []
+            for block in self._blocks(path, file):
+                blocks.append(block)
+                if len(blocks) >= _BLOCKS_A_TASK:
+                    yield Task(number, start, file.encoding, blocks)
+                    blocks = []
+            if blocks:
+                yield Task(number, start, file.encoding, blocks)
+
+    def _large(self) -> bool:
+        """Say whether other processes are worth their start."""
+        if len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) < 2:
+            return False
+        sizes = [os.path.getsize(path) for path in self._paths if path != STDIN and os.path.exists(path)]
+        return STDIN in self._paths or sum(sizes) >= _LARGE
 
     def events(self, wanted: frozenset[str] | None = None) -> Iterator[LogEvent]:
         for batch in self.batches(wanted):
@@ -67,7 +100,7 @@ class FileLogs:
         left = limit
         for path in self._paths:
             file = LogFile(_shown(path))
-            reading = _Reading(file, self._clock(path), None, self._own)
+            reading = Reading(file, self._clock(path), None, self._own)
             for block in self._blocks(path, file) if left > 0 else ():
                 known = {event.line for event in reading.events(block)}
                 for index, line in enumerate(block.text.split(b"\n")):
@@ -91,52 +124,15 @@ class FileLogs:
             yield block
 
     def _clock(self, path: str) -> Clock:
+        return Clock(self._zone, self._written(path))
+
+    @staticmethod
+    def _written(path: str) -> int | None:
+        """Return when a file was last written to, in microseconds since the epoch."""
         try:
-            written = None if path == STDIN else os.stat(path).st_mtime_ns // 1000
+            return None if path == STDIN else os.stat(path).st_mtime_ns // 1000
         except (OSError, ValueError):
-            written = None
-        return Clock(self._zone, written)
-
-
-class _Reading:
-    """Reads the blocks of one file with the built-in profiles and the user's patterns."""
-
-    def __init__(self, file: LogFile, clock: Clock, wanted: frozenset[str] | None, own: OwnPatterns | None) -> None:
-        self._file, self._clock, self._wanted, self._own = file, clock, wanted, own
-        self._literals = literals(wanted)
-        self._lossy = False
-        self._quick = self._made()
-
-    def events(self, block: Block) -> list[LogEvent]:
-        """Return a block's events; what the user's patterns find goes behind what the line says in known words."""
-        lossy = self._file.encoding == MISREAD
-        if lossy != self._lossy:
-            self._lossy, self._quick = lossy, self._made(lossy=lossy)
-        narrow = self._literals is not None and not lossy
-        events = self._quick.events(narrowed(block, self._literals or ()) if narrow else block)
-        return self._with_own(events, block) if self._own else events
-
-    def _made(self, *, lossy: bool = False) -> QuickParser:
-        parser = LineParser(classifier(lossy=lossy), self._clock)
-        return QuickParser(parser, self._clock, self._file.name, self._wanted)
-
-    def _with_own(self, events: list[LogEvent], block: Block) -> list[LogEvent]:
-        hits = self._own.hits(block) if self._own else []
-        if not hits:
-            return events
-        seen = {(event.line, event.event, event.id) for event in events}
-        lines = block.text.split(b"\n")
-        begins = [0]
-        for line in lines:
-            begins.append(begins[-1] + len(line) + 1)
-        for hit in hits:
-            number, offset = block.place(hit.line_index, begins[hit.line_index])
-            if (number, hit.event, hit.id) in seen or (self._wanted is not None and hit.event not in self._wanted):
-                continue
-            seen.add((number, hit.event, hit.id))
-            at = self._clock.value(hit.time) if hit.time else self._clock.find(lines[hit.line_index])
-            events.append(LogEvent(hit.event, hit.id, at, hit.device, self._file.name, number, offset))
-        return sorted(events, key=lambda event: event.line)
+            return None
 
 
 def _shown(path: str) -> str:
