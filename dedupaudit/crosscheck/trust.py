@@ -11,7 +11,7 @@ from dedupaudit.crosscheck.stores import Store
 from dedupaudit.display import visible
 from dedupaudit.snapshot.crossing import Crossing
 
-_FEW = 5
+_FEW = 20
 """So many rows that all go by another rule than the template are no slips."""
 
 

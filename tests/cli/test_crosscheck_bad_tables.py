@@ -118,8 +118,11 @@ def test_columns_and_tables_that_are_not_there(check: Check, folder: Folder, tmp
     refused(check(*folder.arguments()), 2, "tables.screenshots.object_key", "no column oss_kee", "oss_key")
 
 
-def test_a_template_that_no_row_follows_is_a_wrong_template(check: Check, folder: Folder) -> None:
+def test_a_template_that_no_row_follows_is_a_wrong_template(check: Check, folder: Folder, db: Path) -> None:
     """Otherwise every row would be called misplaced; what the objects themselves tell is told."""
+    for number in range(10, 23):
+        folder.put(picture(number))
+    database(db, rows(*range(10, 23)))
     done = check(*folder.arguments(), "--template", "pictures/{device_id}/{id}.png")
     report = report_of(done)
     assert (done.code, report["complete"]) == (1, False)
@@ -128,7 +131,7 @@ def test_a_template_that_no_row_follows_is_a_wrong_template(check: Check, folder
     failed = {name for name, status in statuses(report).items() if status != "checked"}
     assert failed == {"db.screenshots.misplaced_object"}
     message = said(done)
-    for word in ("none of 7 rows has the key", picture(0), "pictures/d1/s00000.png", "Correct --template"):
+    for word in ("none of 20 rows has the key", picture(0), "pictures/d1/s00000.png", "Correct --template"):
         assert word in message
     alone = check(*folder.arguments(), "--template", "pictures/{id}.png", "--check", "misplaced_object")
     assert (alone.code, report_of(alone)["findings"]) == (3, [])
