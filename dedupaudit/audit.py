@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from dedupaudit.building import Building, FindingSink, Outcome, reason_of
-from dedupaudit.causes.explainer import Explainer, cause_counts
+from dedupaudit.causes.explainer import Explainer
 from dedupaudit.checks import LOG_CHECKS, OBJECT_CHECKS, TABLE_CHECKS
 from dedupaudit.choosing import Named, choose
 from dedupaudit.config import Settings
@@ -72,10 +72,6 @@ class _Audit:
         nothing = [reason for reason in (self._scan(explainer), self._crosscheck(explainer)) if reason]
         if explainer is None and len(nothing) == 2:
             raise nothing[0]
-        for label, counts in (explainer.counts if explainer else {}).items():
-            table = self.building.tables.get(label)
-            if table is not None:
-                self.building.tables[label] = table.model_copy(update={"causes": cause_counts(counts)})
 
     def _logs(self, kept: ExitStack) -> Explainer | None:
         if self.settings.logs is None or not self.settings.logs.files:

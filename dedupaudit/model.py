@@ -131,6 +131,20 @@ class CauseCount(_Part):
     none: int = 0
 
 
+class Collisions(_Part):
+    """IDs that stand for different events: how many there are, and how many were to be expected."""
+
+    ids: int
+    rate: float = Field(description="collisions for each distinct ID")
+    expected: float | None = Field(
+        description="the birthday bound: of as many events, spread evenly over the milliseconds between the first and "
+        "the last; null where the table has no time"
+    )
+    events_per_second: float | None = Field(description="over all devices, between the first and the last event")
+    devices: int | None = Field(description="of the first 100,000 rows; null where the table names none")
+    suggested_key: tuple[str, ...]
+
+
 class TableSummary(_Part):
     """Exact totals of one table, or null where they were not looked at.
 
@@ -150,6 +164,9 @@ class TableSummary(_Part):
     by_day: tuple[DaySurplus, ...] | None = None
     causes: dict[str, CauseCount] | None = Field(
         default=None, description="duplicate IDs by cause.name; null where they were not held against logs"
+    )
+    collisions: Collisions | None = Field(
+        default=None, description="null where no ID stands for different events, or causes were not counted"
     )
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from dedupaudit.building import INTERRUPTED, Building, FindingSink, Outcome, reason_of, status_of
-from dedupaudit.causes.explainer import Explainer
+from dedupaudit.causes.collisions import collisions_of
+from dedupaudit.causes.explainer import Explainer, cause_counts
 from dedupaudit.checks import TABLE_CHECKS
 from dedupaudit.checks.base import Check, Look, Skip, TableScan
 from dedupaudit.choosing import choose
@@ -16,7 +17,7 @@ from dedupaudit.config import Settings
 from dedupaudit.display import visible
 from dedupaudit.errors import Cancelled, NothingToCheck, SourceError
 from dedupaudit.interrupt import Interrupt
-from dedupaudit.model import Status
+from dedupaudit.model import Status, TableSummary
 from dedupaudit.opening import Opening, opened, tables_of
 from dedupaudit.progress import Progress
 from dedupaudit.sources.tables.protocol import Engine, Reading, TableSource
@@ -142,9 +143,20 @@ def _scan_table(
                 for rest in checks[number:]:
                     building.cover(source.name, table.name, rest.name, "stopped", reason=INTERRUPTED)
                 raise
+        building.tables[table.label] = _summary(scanning)
     finally:
-        building.tables[table.label] = scanning.tally.summary()
+        building.tables.setdefault(table.label, scanning.tally.summary())
         building.next_place()
+
+
+def _summary(scanning: TableScan) -> TableSummary:
+    """Return the table's totals, with its causes where they were counted."""
+    summary = scanning.tally.summary()
+    explainer, label = scanning.explainer, scanning.table.label
+    counts = explainer.counts.get(label) if explainer else None
+    if counts is None:
+        return summary
+    return summary.model_copy(update={"causes": cause_counts(counts), "collisions": collisions_of(scanning, counts)})
 
 
 def _run_check(check: Check, scanning: TableScan, building: Building) -> None:

@@ -60,10 +60,10 @@ def _how_much(report: Report) -> str:
         worst = [one for one in table.by_group or () if one.group is not None and one.inflation > 0]
         worst.sort(key=lambda one: -one.inflation)
         kinds = ", ".join(f"{visible(one.group, 40)} {percent(one.inflation)}" for one in worst[:_KINDS])
-        said.append(
-            f"reports of {visible(label)} count {percent(table.inflation)} too many"
-            f" ({plural(table.surplus_rows or 0, 'surplus row')}{f'; {kinds}' if kinds else ''})"
-        )
+        said.append(f"{percent(table.inflation)} in {visible(label)}{f' ({kinds})' if kinds else ''}")
+    if said:
+        surplus = sum(table.surplus_rows or 0 for table in _damaged(report).values())
+        said = [f"reports count too many: {', '.join(said)}; {plural(surplus, 'surplus row')}"]
     objects = (report.summary.objects or {}).values()
     missing = sum(one.missing_object or 0 for one in objects)
     orphan_bytes = sum(one.orphan_bytes or 0 for one in objects)
@@ -110,6 +110,12 @@ def _why(report: Report) -> str:
         said.append(f"causes: {told} (of {plural(total, 'duplicate ID')}, {proved:,} proved by the logs)")
     elif _damaged(report):
         said.append("without logs causes are no more than likely")
+    collisions = [table.collisions for table in report.summary.tables.values() if table.collisions]
+    if collisions:
+        keys = {", ".join(visible(name) for name in one.suggested_key) for one in collisions}
+        key = f": make ({keys.pop()}) the key" if len(keys) == 1 else ""
+        total = sum(one.ids for one in collisions)
+        said.append(f"{plural(total, 'ID stands', 'IDs stand')} for different events{key}")
     bare = sorted({f"{one.source}.{one.target}" for one in report.findings if one.check == "missing_unique"})
     if bare:
         said.append(f"nothing keeps the ID unique in {', '.join(visible(one) for one in bare)}")

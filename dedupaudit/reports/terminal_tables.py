@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from rich.text import Text
 
-from dedupaudit.model import DaySurplus, Report, TableSummary
+from dedupaudit.model import Collisions, DaySurplus, Report, TableSummary
 from dedupaudit.reports.page import GOOD, HEADING, LOUD, QUIET, Page
 from dedupaudit.reports.words import NOT_COUNTED, count, folded, listed, percent, plural
 
@@ -101,6 +101,21 @@ def _say_damage(page: Page, report: Report, label: str, table: TableSummary) -> 
         _say_kinds(page, table)
     if table.by_day:
         _say_days(page, report, table.by_day)
+    if table.collisions:
+        _say_collisions(page, table.collisions)
+
+
+def _say_collisions(page: Page, collisions: Collisions) -> None:
+    """Say how often IDs stand for different events, how often they must, and which key would hold."""
+    key = ", ".join(page.value(name, 60) for name in collisions.suggested_key)
+    said = [f"{plural(collisions.ids, 'ID stands', 'IDs stand')} for different events ({percent(collisions.rate)})"]
+    if collisions.expected is not None and collisions.events_per_second is not None:
+        devices = f" from {plural(collisions.devices, 'device')}" if collisions.devices else ""
+        said.append(
+            f"the birthday bound of {collisions.events_per_second:,.2g} events a second{devices}"
+            f" is {collisions.expected:,.2g}, and events that come in bursts collide more often"
+        )
+    page.line(("collisions: ", QUIET), "; ".join(said), f"; a key that holds: ({key})", indent=2)
 
 
 def _say_kinds(page: Page, table: TableSummary) -> None:

@@ -23,7 +23,7 @@ from dedupaudit.sources.tables.mysql_rows import Reader
 from dedupaudit.sources.tables.mysql_session import Session
 from dedupaudit.sources.tables.mysql_sql import LONGEST_KEY, Writer, binary_literal, check_text, declared_length, quote
 from dedupaudit.sources.tables.mysql_tokens import numbering, repeated_rows
-from dedupaudit.sources.tables.mysql_values import Kind, decoder, encode, kind_of
+from dedupaudit.sources.tables.mysql_values import Kind, decoder, encode, kind_of, moment_decoder
 from dedupaudit.sources.tables.near_equal import OddKey, near_equal_sets
 from dedupaudit.sources.tables.payload import same_json
 from dedupaudit.sources.tables.protocol import (
@@ -37,7 +37,7 @@ from dedupaudit.sources.tables.protocol import (
     SuspectRow,
     Value,
 )
-from dedupaudit.sources.tables.table import Table
+from dedupaudit.sources.tables.table import Table, extent_of
 from dedupaudit.sqlfiles import fill, sql_text
 
 _SMALL = 50_000
@@ -261,6 +261,15 @@ class MysqlSource:
             parts["condition"] = f"NOT ({parts['key_is_odd']}) AND {reader.whole()} IN ({', '.join(batch)})"
             for row in self._session.rows(_filled("odd_keys", parts)):
                 yield reader.odd(row)
+
+    def extent(self, table: Table) -> tuple[int, int] | None:
+        if table.time is None:
+            return None
+        _writer, parts = self._parts(table)
+        decode = moment_decoder(table.time)
+        with self._step("first and last time", table):
+            ends = self._session.rows(_filled("extent", parts))[0]
+        return extent_of([None if end is None else decode(end) for end in ends], table)
 
     def is_empty(self, table: Table) -> bool:
         _writer, parts = self._parts(table)

@@ -47,7 +47,7 @@ from dedupaudit.sources.tables.protocol import (
     Undecodable,
     Value,
 )
-from dedupaudit.sources.tables.table import Table
+from dedupaudit.sources.tables.table import Table, extent_of
 from dedupaudit.sqlfiles import fill, sql_text
 from dedupaudit.times import parse_time
 
@@ -238,6 +238,17 @@ class PostgresqlSource:
                 yield from map(found, self._session.stream(self._ask.filled("plain_keys", asked)))
 
         return self._session.streamed(lambda: near_equal_sets(odd(), plain, self._ask.reading.memory_limit))
+
+    def extent(self, table: Table) -> tuple[int, int] | None:
+        if table.time is None:
+            return None
+        statement = self._ask.filled("extent", {**self._ask.fragments(table), **self._ask.ends(table, table.time)})
+
+        def ask() -> tuple[int, int] | None:
+            with self._ask.running("first and last time", table):
+                return extent_of(self._session.rows(statement)[0], table)
+
+        return self._session.retried(ask)
 
     def is_empty(self, table: Table) -> bool:
         statement = self._ask.filled("is_empty", self._ask.fragments(table))

@@ -7,10 +7,12 @@ from contextlib import AbstractContextManager, contextmanager
 
 from dedupaudit.display import visible
 from dedupaudit.progress import Progress
+from dedupaudit.sources.tables.catalog import Column
 from dedupaudit.sources.tables.postgresql_catalog import Description
 from dedupaudit.sources.tables.postgresql_session import Session
 from dedupaudit.sources.tables.postgresql_sql import Writer, literal, qualified
 from dedupaudit.sources.tables.postgresql_strategy import Way, choose_way
+from dedupaudit.sources.tables.postgresql_types import shown
 from dedupaudit.sources.tables.protocol import Reading, Value
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.sqlfiles import fill, sql_text
@@ -63,6 +65,15 @@ class Asking:
         return " OR ".join(
             f"{name}{'' if family == 'text' else '::pg_catalog.text'} = {text}" for name, family in names
         )
+
+    def ends(self, table: Table, column: Column) -> dict[str, str]:
+        """Return SQL for the first and the last value of a time column, as `parse_time` takes them."""
+        kind = self.known(table).types[column.name]
+        name = qualified(table, column.name)
+        return {
+            place: shown(f"pg_catalog.{function}({name})", kind)
+            for place, function in (("first", "min"), ("last", "max"))
+        }
 
     def filled(self, name: str, parts: Mapping[str, str]) -> str:
         """Return one file's statement with its placeholders filled."""

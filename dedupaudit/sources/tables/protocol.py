@@ -179,6 +179,9 @@ class TableSource(Protocol):
     def null_keys_by_kind(self, table: Table) -> Mapping[Value, int]:
         """Return how many rows of each kind have a key with a NULL part."""
 
+    def extent(self, table: Table) -> tuple[int, int] | None:
+        """Return the earliest and the latest time of the audited rows, in microseconds; None where none has a time."""
+
     def is_empty(self, table: Table) -> bool:
         """Say whether the table has no row at all."""
 

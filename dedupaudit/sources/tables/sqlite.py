@@ -38,7 +38,7 @@ from dedupaudit.sources.tables.sqlite_catalog import read_catalog, rowid_name, t
 from dedupaudit.sources.tables.sqlite_guard import Stillness, connect, decode, explain, is_sleeping_wal, look
 from dedupaudit.sources.tables.sqlite_objects import ObjectReader
 from dedupaudit.sources.tables.sqlite_sql import fragments, names_only, quote
-from dedupaudit.sources.tables.table import Table
+from dedupaudit.sources.tables.table import Table, extent_of
 from dedupaudit.sqlfiles import fill, sql_text
 from dedupaudit.times import parse_time
 from dedupaudit.units import show_duration
@@ -229,6 +229,10 @@ class SqliteSource:
             for variants, joined, *key, rows in self._execute("near_equal_keys", self._fragments(table)):
                 if variants > 1:
                     yield KeyVariant(variants, joined, tuple(key), rows)
+
+    def extent(self, table: Table) -> tuple[int, int] | None:
+        with self._running("survey", table):
+            return extent_of(self._execute("extent", self._fragments(table)).fetchone(), table)
 
     def is_empty(self, table: Table) -> bool:
         with self._failures():

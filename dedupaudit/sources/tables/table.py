@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 
 from dedupaudit.sources.tables.catalog import Catalog, Column
+from dedupaudit.times import parse_time
 
 
 @dataclass(frozen=True)
@@ -84,3 +86,9 @@ class Table:
     def key_never_null(self) -> bool:
         """Whether the catalog keeps NULL out of every part of the key."""
         return not any(column.nullable for column in self.key)
+
+
+def extent_of(ends: Sequence[object], table: Table) -> tuple[int, int] | None:
+    """Return two times of a table in microseconds since the epoch; None where one is none."""
+    first, last = (parse_time(end, table.zone) for end in ends)
+    return None if first is None or last is None else (first, last)

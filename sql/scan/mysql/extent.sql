@@ -1,0 +1,3 @@
+-- The earliest and the latest time of the audited rows. Reads the table once, or the ends of an index on the time; locks no
+-- row, holds a shared metadata lock.
+SELECT MIN({time}), MAX({time}) FROM {table} WHERE {where}
