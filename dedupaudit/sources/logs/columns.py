@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dedupaudit.snapshot.escaping import escape_all, lines
-from dedupaudit.sources.logs.protocol import LogEvent, Span
+from dedupaudit.snapshot.escaping import NULL, escape_all, lines
+from dedupaudit.sources.logs.protocol import NO_SPAN, LogEvent, Span
 
 COLUMNS = {
     "event": "VARCHAR",
@@ -18,9 +18,9 @@ COLUMNS = {
 """The columns of a line, with the engine's types; `file` is the number of the file among those that are read."""
 
 
-def rendered(events: Sequence[LogEvent], file: int, span: Span = (None, None)) -> bytes:
+def rendered(events: Sequence[LogEvent], file: int, span: Span = NO_SPAN) -> bytes:
     """Return the events of one file, within a span, as lines; column by column, because there are millions."""
-    if span != (None, None):
+    if span != NO_SPAN:
         events = [event for event in events if _within(event.at, *span)]
     if not events:
         return b""
@@ -37,6 +37,12 @@ def rendered(events: Sequence[LogEvent], file: int, span: Span = (None, None)) -
             strict=True,
         )
     )
+
+
+def line_within(line: str, span: Span) -> bool:
+    """Say whether a line, as `rendered` makes them, lies within the span."""
+    at = line.split("\t", 3)[2]
+    return at != NULL and _within(int(at), *span)
 
 
 def _within(at: int | None, since: int | None, until: int | None) -> bool:

@@ -12,6 +12,7 @@ Compression = Literal["none", "gzip", "xz", "zstd"]
 
 Span = tuple[int | None, int | None]
 """Two moments in microseconds since the epoch, None for no limit; an event without a time lies between no two."""
+NO_SPAN: Span = (None, None)
 
 NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 

@@ -1,29 +1,61 @@
 """Events of a whole block at a time: what lines look like apart from time and ID is parsed once and remembered.
 
-Six million lines are too many for a loop over lines. The block is cut at its IDs, in C; for each ID the words around it
-are looked up. Words that were not met before, and lines of any other form, go to the LineParser: both ways agree.
+Six million lines are too many for a careful look at each. A line is cut where its first underscore is, and the words
+around the ID are looked up. Words that were not met before, and lines of any other form, go to the LineParser: both
+ways agree.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, count
+from typing import NamedTuple
 
+from dedupaudit.snapshot.escaping import NULL, escape
 from dedupaudit.sources.logs.blocks import Block
 from dedupaudit.sources.logs.clock import Clock
 from dedupaudit.sources.logs.lines import TAIL_OF_ID, LineParser
 from dedupaudit.sources.logs.protocol import NO_FIELDS, LogEvent
 
 # The underscore comes first, because the pattern engine looks for a single byte much faster than for a choice of words.
-_CUT = re.compile(
-    rb"(_(?:(?<=activity_)|(?<=screenshot_)|(?<=process_))" + TAIL_OF_ID.removeprefix(b"_") + rb")([^\n]*)"
-)
-_MILLIS = {b"%c%03d%c" % (dot, ms, end): (ms * 1000, end == 90) for dot in b".," for ms in range(1000) for end in b"Z "}
+_ID = re.compile(r"_(?:(?<=activity_)|(?<=screenshot_)|(?<=process_))" + TAIL_OF_ID.removeprefix(b"_").decode("ascii"))
+_MILLIS = {
+    f"{dot}{millis:03d}{end}": (f"{millis:03d}000", end == "Z")
+    for dot in ".,"
+    for millis in range(1000)
+    for end in "Z "
+}
 _TIME_END = 24  # of `2025-12-24T08:01:14.487Z`
 _FRACTION = 19
+_WORDS = 23  # with what ends the time
+_DIGITS = 13  # of an ID that is a time in milliseconds
 _REMEMBERED = 8192
 # Behind a time these would belong to it: a zone, or more of its digits.
-_PART_OF_TIME = re.compile(rb".[0-9A-Za-z+-]", re.DOTALL)
+_PART_OF_TIME = re.compile(r".[0-9A-Za-z+-]", re.DOTALL)
+
+
+class Row(NamedTuple):
+    """What one line tells of one ID, as it is written: `kind` and `item` are the ID, `at` microseconds in digits.
+
+    `place` is the line's index in its block, counted from 0.
+    """
+
+    events: tuple[str, ...]
+    kind: str
+    item: str
+    at: str | None
+    place: int
+    device: str | None = None
+    fields: Mapping[str, str] = NO_FIELDS
+
+
+class _Told(NamedTuple):
+    """What the words around an ID tell; `fields` are the event and the beginning of the ID as a line has them."""
+
+    events: tuple[str, ...]
+    kind: str
+    fields: tuple[str, ...]
 
 
 class QuickParser:
@@ -31,83 +63,115 @@ class QuickParser:
 
     def __init__(self, parser: LineParser, clock: Clock, file: str, wanted: frozenset[str] | None) -> None:
         self._parser, self._clock, self._file, self._wanted = parser, clock, file, wanted
-        # By the words around an ID: events, and the ID's part before the underscore; None: a line for the LineParser.
-        self._known: dict[tuple[bytes, bytes], tuple[tuple[str, ...], str] | None] = {}
-        # Seconds by their text: naive ones, and those in UTC.
-        self._times: tuple[dict[bytes, int], dict[bytes, int]] = ({}, {})
+        # By the words around an ID; None: lines for the LineParser.
+        self._known: dict[str, _Told | None] = {}
+        # Seconds since the epoch, in digits, by their text: naive ones, and those in UTC.
+        self._times: tuple[dict[str, str], dict[str, str]] = ({}, {})
 
     def events(self, block: Block) -> list[LogEvent]:
         """Return the wanted events of a block, in the order of its lines."""
-        parts = _CUT.split(block.text)
-        found: list[LogEvent] = []
-        known, (naive, zoned), file, make, put = self._known.get, self._times, self._file, tuple.__new__, found.append
-        first, base, in_place = block.first_line, block.offset, block.starts is None and block.places is None
-        index = at = 0
-        for before, item, tail in zip(parts[:-1:3], parts[1::3], parts[2::3], strict=True):
-            end = before.rfind(b"\n") + 1
-            if end:
-                index += before.count(b"\n")
-            begin = at + end
-            at += len(before) + len(item) + len(tail)
-            told = known((before[end + _TIME_END - 1 :], tail))
-            millis = _MILLIS.get(before[end + _FRACTION : end + _TIME_END])
-            if told is None or millis is None:
-                found += self._first_time(block, index, begin, before[end:], item, tail)
-                continue
-            text = before[end : end + _FRACTION]
-            second = (zoned if millis[1] else naive).get(text) or self._second(text, zoned=millis[1])
-            if second is None:
-                found += self._first_time(block, index, begin, before[end:], item, tail)
-                continue
-            names, kind = told
-            line, offset = (first + index, base + begin) if in_place else block.place(index, begin)
-            for name in names:
-                one = (name, kind + item.decode(), second + millis[0], None, file, line, offset, NO_FIELDS)
-                put(make(LogEvent, one))
+        lines = block.text.decode("latin-1").split("\n")
+        rows = [row for index, line in enumerate(lines) if "_" in line for row in self._of_any_form(index, line)]
+        if not rows:
+            return []
+        begins = [0, *accumulate(len(line) + 1 for line in lines)]
+        found = []
+        for events, kind, item, at, index, device, fields in rows:
+            number, offset = block.place(index, begins[index])
+            micros = None if at is None else int(at)
+            found += [
+                LogEvent(name, kind + item, micros, device, self._file, number, offset, fields) for name in events
+            ]
         return found
 
-    def _first_time(
-        self, block: Block, index: int, begin: int, before: bytes, item: bytes, tail: bytes
-    ) -> list[LogEvent]:
-        """Parse a line carefully, and remember its words."""
-        events = self._carefully(block, index, begin, before + item + tail)
-        millis, words = _MILLIS.get(before[_FRACTION:_TIME_END]), (before[_TIME_END - 1 :], tail)
-        if millis and words not in self._known:
-            second = self._second(before[:_FRACTION], zoned=millis[1])
-            if second is not None:
-                self._remember(words, second + millis[0], events)
-        return events
+    def lines(self, block: Block, file: int) -> list[str]:
+        """Return the same as lines for the embedded engine (columns.py), the file by its number, without line ends."""
+        found: list[str] = []
+        known, (naive, zoned), put = self._known.get, self._times, found.append
+        # Of bytes each is one character so, and Python slices and remembers text as fast as bytes.
+        lines = block.text.decode("latin-1").split("\n")
+        numbers: Iterable[int] = count(block.first_line) if block.places is None else (one for one, _ in block.places)
+        behind = f"\t{NULL}\t{file}\t"
+        for number, line in [(number, line) for number, line in zip(numbers, lines, strict=False) if "_" in line]:
+            before, _, tail = line.partition("_")
+            item, stamp = tail[:_DIGITS], before[:_FRACTION]
+            if (
+                item.isdecimal()
+                and (told := known(f"{before[_WORDS:]}_{tail[_DIGITS:]}")) is not None
+                and (millis := _MILLIS.get(before[_FRACTION:_TIME_END])) is not None
+                and (second := (zoned if millis[1] else naive).get(stamp) or self._second(stamp, zoned=millis[1]))
+            ):
+                for fields in told[2]:
+                    put(f"{fields}{item}\t{second}{millis[0]}{behind}{number}")
+                continue
+            for events, kind, item, at, _, device, _ in self._of_any_form(0, line):
+                rest = f"{kind}{item}\t{at or NULL}\t{NULL if device is None else escape(device)}\t{file}\t{number}"
+                found += [f"{name}\t{rest}" for name in events]
+        return found
 
-    def _second(self, text: bytes, *, zoned: bool) -> int | None:
-        """Return what `2025-12-24T08:01:14` is in UTC or in the clock's zone; None where it is not written so."""
+    def _of_any_form(self, index: int, line: str) -> list[Row]:
+        """Return what a line tells whose ID is not that of the incident, or is not behind the first underscore."""
+        found = _ID.search(line)
+        if found is None:
+            return []
+        before, item, tail = line[: found.start()], found[0][1:], line[found.end() :]
+        # An ID that is not behind the first underscore: its words must not be taken for those of one that is.
+        words = f"{before[_WORDS:]}_{tail}" if "_" not in before else f"\n{before[_WORDS:]}\n{tail}"
+        millis = _MILLIS.get(before[_FRACTION:_TIME_END])
+        second = self._second(before[:_FRACTION], zoned=millis[1]) if millis else None
+        if millis is None or second is None:
+            return self._carefully(index, line)
+        if words not in self._known:
+            rows = self._carefully(index, line)
+            # A further ID in the line, or more of its time, would be taken for one of its words.
+            certain = not _ID.search(tail) and not _PART_OF_TIME.match(before[_WORDS:])
+            self._remember(words, second + millis[0], rows, certain=certain)
+            return rows
+        told = self._known[words]
+        if told is None:
+            return self._carefully(index, line)
+        return [Row(told.events, told.kind, item, second + millis[0], index)]
+
+    def _second(self, text: str, *, zoned: bool) -> str | None:
+        """Return what `2025-12-24T08:01:14` is in UTC or in the clock's zone; None where it is not written so.
+
+        A second before 1970 is None too, because digits cannot be put behind it.
+        """
         times = self._times[zoned]
-        micros = times.get(text)
-        if micros is None and (micros := self._clock.second(text, zoned=zoned)) is not None:
+        second = times.get(text)
+        if second is None:
+            micros = self._clock.second(text.encode("latin-1"), zoned=zoned)
+            if micros is None or micros < 1_000_000:
+                return None
+            second = str(micros // 1_000_000)
             if len(times) >= _REMEMBERED:
                 times.clear()
-            times[text] = micros
-        return micros
+            times[text] = second
+        return second
 
-    def _remember(self, words: tuple[bytes, bytes], micros: int, events: list[LogEvent]) -> None:
+    def _remember(self, words: str, at: str, rows: list[Row], *, certain: bool) -> None:
         """Keep what words around an ID tell, where nothing but the time and the ID can differ from line to line."""
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        plain = all(event.at == micros and event.device is None and not event.fields for event in events)
-        # A further ID in the line would be taken for one of its words.
-        if not plain or _CUT.search(words[1]) or _PART_OF_TIME.match(words[0]):
+        if not certain or any(row.at != at or row.device is not None or row.fields for row in rows):
             self._known[words] = None
-        elif not events:
-            self._known[words] = ((), "")
         else:
-            self._known[words] = (tuple(event.event for event in events), events[0].id.partition("_")[0])
+            events, kind = (rows[0].events, rows[0].kind) if rows else ((), "")
+            self._known[words] = _Told(events, kind, tuple(f"{name}\t{kind}" for name in events))
 
-    def _carefully(self, block: Block, index: int, begin: int, line: bytes) -> list[LogEvent]:
-        number, offset = block.place(index, begin)
-        return [
-            LogEvent(told.event, told.id, told.at, told.device, self._file, number, offset, told.fields)
-            for told in self._parser.parse(line.removesuffix(b"\r"))
-            if self._wanted is None or told.event in self._wanted
-        ]
+    def _carefully(self, index: int, line: str) -> list[Row]:
+        rows: list[Row] = []
+        for told in self._parser.parse(line.encode("latin-1").removesuffix(b"\r")):
+            if self._wanted is not None and told.event not in self._wanted:
+                continue
+            kind, _, item = told.id.partition("_")
+            at = None if told.at is None else str(told.at)
+            last = rows[-1] if rows else None
+            if last and (last.kind, last.item) == (kind + "_", item):
+                rows[-1] = last._replace(events=(*last.events, told.event))
+            else:
+                rows.append(Row((told.event,), kind + "_", item, at, index, told.device, told.fields))
+        return rows
 
 
 def narrowed(block: Block, literals: Sequence[re.Pattern[bytes]]) -> Block:

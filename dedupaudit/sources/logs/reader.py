@@ -12,9 +12,8 @@ from dedupaudit.display import visible
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.sources.logs.blocks import Block, Lines
 from dedupaudit.sources.logs.clock import Clock
-from dedupaudit.sources.logs.columns import rendered
 from dedupaudit.sources.logs.own import OwnPatterns
-from dedupaudit.sources.logs.protocol import LogEvent, LogFile, Span, UnknownLine
+from dedupaudit.sources.logs.protocol import NO_SPAN, LogEvent, LogFile, Span, UnknownLine
 from dedupaudit.sources.logs.reading import Reading
 from dedupaudit.sources.logs.rotation import STDIN
 from dedupaudit.sources.logs.side_by_side import Task, read_side_by_side
@@ -60,7 +59,7 @@ class FileLogs:
                 if events:
                     yield events
 
-    def columns(self, wanted: frozenset[str] | None = None, span: Span = (None, None)) -> Iterator[bytes]:
+    def columns(self, wanted: frozenset[str] | None = None, span: Span = NO_SPAN) -> Iterator[bytes]:
         self._files = tuple(LogFile(_shown(path)) for path in self._paths)
         if self._own is None and self._large():
             yield from read_side_by_side(self._tasks(wanted, span), self._files)
@@ -68,9 +67,9 @@ class FileLogs:
         for number, (path, file) in enumerate(zip(self._paths, self._files, strict=True)):
             reading = Reading(file, self._clock(path), wanted, self._own)
             for block in self._blocks(path, file):
-                events = reading.events(block)
-                file.events += len(events)
-                yield rendered(events, number, span)
+                events, lines = reading.lines(block, number, span)
+                file.events += events
+                yield lines
 
     def _tasks(self, wanted: frozenset[str] | None, span: Span) -> Iterator[Task]:
         """Yield pieces of work for other processes: some blocks of one file each."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dedupaudit.sources.logs.blocks import Block
 from dedupaudit.sources.logs.clock import Clock
+from dedupaudit.sources.logs.columns import line_within, rendered
 from dedupaudit.sources.logs.encodings import MISREAD
 from dedupaudit.sources.logs.lines import LineParser
 from dedupaudit.sources.logs.own import OwnPatterns
-from dedupaudit.sources.logs.protocol import LogEvent, LogFile
+from dedupaudit.sources.logs.protocol import NO_SPAN, LogEvent, LogFile, Span
 from dedupaudit.sources.logs.quick import QuickParser, narrowed
 from dedupaudit.sources.logs.words import classifier, literals
 
@@ -25,12 +26,26 @@ class Reading:
 
     def events(self, block: Block) -> list[LogEvent]:
         """Return a block's events; what the user's patterns find goes behind what the line says in known words."""
+        looked_at = self._looked_at(block)
+        events = self._quick.events(looked_at)
+        return self._with_own(events, block) if self._own else events
+
+    def lines(self, block: Block, number: int, span: Span) -> tuple[int, bytes]:
+        """Return how many events a block has, and those within the span as columns.py has them."""
+        if self._own:
+            events = self.events(block)
+            return len(events), rendered(events, number, span)
+        looked_at = self._looked_at(block)
+        found = self._quick.lines(looked_at, number)
+        kept = found if span == NO_SPAN else [line for line in found if line_within(line, span)]
+        return len(found), "".join([f"{line}\n" for line in kept]).encode("utf-8")
+
+    def _looked_at(self, block: Block) -> Block:
+        """Return the lines that are worth a look, and see that the parser is one for the file's encoding."""
         lossy = self.file.encoding == MISREAD
         if lossy != self._lossy:
             self._lossy, self._quick = lossy, self._made(lossy=lossy)
-        narrow = self._literals is not None and not lossy
-        events = self._quick.events(narrowed(block, self._literals or ()) if narrow else block)
-        return self._with_own(events, block) if self._own else events
+        return block if self._literals is None or lossy else narrowed(block, self._literals)
 
     def _made(self, *, lossy: bool = False) -> QuickParser:
         parser = LineParser(classifier(lossy=lossy), self._clock)

@@ -21,7 +21,6 @@ from zoneinfo import ZoneInfo
 from dedupaudit.errors import SourceError
 from dedupaudit.sources.logs.blocks import Block
 from dedupaudit.sources.logs.clock import Clock
-from dedupaudit.sources.logs.columns import rendered
 from dedupaudit.sources.logs.protocol import Encoding, LogFile, Span
 from dedupaudit.sources.logs.reading import Reading
 
@@ -129,10 +128,9 @@ def serve() -> None:
             readings[number] = Reading(LogFile(name), Clock(ZoneInfo(zone), written), wanted)
         reading = readings[number]
         reading.file.encoding = encoding
-        found = [reading.events(block) for block in blocks]
-        lines = b"".join([rendered(events, number, span) for events in found])
+        found = [reading.lines(block, number, span) for block in blocks]
         try:
-            _send(target, (sum(map(len, found)), lines))
+            _send(target, (sum(events for events, _ in found), b"".join([lines for _, lines in found])))
         except BrokenPipeError:
             return
 
