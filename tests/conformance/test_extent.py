@@ -24,7 +24,7 @@ def database(request: pytest.FixtureRequest) -> Database:
 def extent(database: Database, folder: Path, kind: Col, *times: Stored, where: str = "") -> tuple[int, int] | None:
     rows = tuple((f"a_{number}", time) for number, time in enumerate(times))
     url = database.create(folder, Tab("t", (Col("id"), kind), rows), "plain")
-    settings = TableSettings(key=("id",), time="created_at", **({"where": where} if where else {}))
+    settings = TableSettings(key=("id",), time="created_at", where=where or None)
     with opened(url, settings) as (source, table):
         return source.extent(table)
 
