@@ -24,7 +24,9 @@ def database(request: pytest.FixtureRequest) -> Database:
 def extent(database: Database, folder: Path, kind: Col, *times: Stored, where: str = "") -> tuple[int, int] | None:
     rows = tuple((f"a_{number}", time) for number, time in enumerate(times))
     url = database.create(folder, Tab("t", (Col("id"), kind), rows), "plain")
-    settings = TableSettings(key=("id",), time="created_at", where=where or None)
+    settings = TableSettings(key=("id",), time="created_at")
+    if where:
+        settings = settings.model_copy(update={"where": where})
     with opened(url, settings) as (source, table):
         return source.extent(table)
 
