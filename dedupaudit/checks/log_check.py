@@ -12,7 +12,6 @@ from dedupaudit.causes.explainer import LINES_LIMIT, log_line
 from dedupaudit.checks.base import Sighting
 from dedupaudit.display import visible
 from dedupaudit.model import Finding, fingerprint
-from dedupaudit.snapshot.escaping import unescape
 from dedupaudit.snapshot.history import History
 from dedupaudit.sources.logs.protocol import LogEvent
 from dedupaudit.times import iso_or_none
@@ -49,8 +48,8 @@ class LogCheck:
 
     def findings(self, history: History) -> Iterator[Sighting]:
         """Yield what the query names, ID by ID; each can be written as long as the history is open."""
-        answers = history.rows(self.name)
-        while rows := [(unescape(ident), times) for ident, times in islice(answers, _BATCH)]:
+        answers = history.ids(self.name)
+        while rows := list(islice(answers, _BATCH)):
             batch = _Batch(history, [ident for ident, _ in rows])
             for ident, times in rows:
                 yield Sighting(times, (ident,), partial(self._finding, ident, times, batch))

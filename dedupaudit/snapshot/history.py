@@ -6,17 +6,19 @@ Memory does not grow with the logs: what the engine's memory does not hold lies 
 from __future__ import annotations
 
 import os
+import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from types import TracebackType
 from typing import Any
 
 from dedupaudit.progress import Progress
 from dedupaudit.snapshot.engine import Engine, explained
-from dedupaudit.snapshot.escaping import escape_all, unescape
+from dedupaudit.snapshot.escaping import escape, unescape
 from dedupaudit.snapshot.intake import Intake, read_lines
-from dedupaudit.sources.logs.columns import COLUMNS
+from dedupaudit.sources.logs.columns import COLUMNS, coded, decoded
 from dedupaudit.sources.logs.protocol import LogEvent, LogSource
 from dedupaudit.sources.logs.rotation import age
 from dedupaudit.sources.logs.words import EVENTS
@@ -26,6 +28,8 @@ _MOST = 128_000_000
 _FETCH = 1_000
 _IN_STEP = 500_000
 """Microseconds: a smaller difference of clocks is the time that a message takes."""
+_NUMBER = "-1 - (md5_number_lower('{salt}' || name) >> 1)::BIGINT"
+"""An ID without a number of its own gets one below zero: a hash that nobody can make collide, because it is salted."""
 _PAIRS = 200_000
 """Of so many IDs at the most is the clocks' difference taken: a median of more is no better."""
 
@@ -45,9 +49,10 @@ class History:
             names = ", ".join(f"'{name}'" for name in EVENTS)
             self._run(f"CREATE TYPE named AS ENUM ({names})")
             self._run(
-                "CREATE TABLE events (h UBIGINT, event named, id VARCHAR, moment BIGINT, device VARCHAR,"
-                " file USMALLINT, line BIGINT)"
+                "CREATE TABLE events (id BIGINT, event named, moment BIGINT, device VARCHAR, file USMALLINT,"
+                " line BIGINT, name VARCHAR)"
             )
+            self._run(f"CREATE MACRO number_of(name) AS {_NUMBER.format(salt=secrets.token_hex(16))}")
             self._run("CREATE TABLE files (file USMALLINT, stream USMALLINT, ahead BIGINT)")
 
     def __enter__(self) -> History:
@@ -72,7 +77,8 @@ class History:
 
         A line without a time lies between no two moments.
         """
-        insert = f"INSERT INTO events SELECT hash(id), * FROM {read_lines(COLUMNS)}"  # noqa: S608
+        ident = "CASE WHEN name IS NULL THEN id ELSE number_of(name) END"
+        insert = f"INSERT INTO events SELECT {ident}, * EXCLUDE (id) FROM {read_lines(COLUMNS)}"  # noqa: S608
         seen = 0
         progress.start("logs: events", None)
         try:
@@ -121,15 +127,16 @@ class History:
         Files have their names without their folders, where that keeps the streams apart.
         """
         found: dict[str, list[LogEvent]] = {one: [] for one in ids}
-        escaped = escape_all(list(found))
+        numbers = [int(code) for one in found if (code := coded(one)) is not None]
+        names = [escape(one) for one in found if coded(one) is None]
         rows = self._run(
-            "SELECT event::VARCHAR, id, moment, device, file, line FROM events"
-            " WHERE h IN (SELECT hash(unnest(?::VARCHAR[]))) AND id IN (SELECT unnest(?::VARCHAR[]))"
+            "SELECT event::VARCHAR, id, moment, device, file, line, name FROM events"
+            " WHERE id IN (SELECT unnest(?::BIGINT[]) UNION ALL SELECT number_of(unnest(?::VARCHAR[])))"
             " ORDER BY moment NULLS LAST, file, line",
-            [escaped, escaped],
+            [numbers, names],
         )
-        for event, ident, at, device, file, line in rows:
-            text = unescape(ident)
+        for event, number, at, device, file, line, name in rows:
+            text = decoded(number) if name is None else unescape(name)
             told = None if device is None else unescape(device)
             found[text].append(LogEvent(event, text, at, told, self._shown[file], line, 0))
         return found
@@ -137,6 +144,18 @@ class History:
     def rows(self, name: str, parts: Mapping[str, str] | None = None) -> Iterator[tuple[Any, ...]]:
         """Yield the rows that a query of `sql/checks/` answers; text in them is escaped."""
         yield from self._run(fill(sql_text(f"checks/{name}.sql"), dict(parts or {})))
+
+    def ids(self, name: str) -> Iterator[tuple[str, int]]:
+        """Yield the IDs, and how often, that a query of `sql/checks/` answers."""
+        answers = self.rows(name)
+        while some := list(islice(answers, _FETCH)):
+            others = [number for number, _ in some if number < 0]
+            names: dict[int, str] = {}
+            if others:
+                asked = "SELECT id, any_value(name) FROM events WHERE id IN (SELECT unnest(?::BIGINT[])) GROUP BY id"
+                names.update(self._run(asked, [others]))
+            for number, times in some:
+                yield decoded(number) if number > 0 else unescape(names[number]), times
 
     def count(self, name: str) -> int:
         """Return how many rows a query of `sql/checks/` answers."""

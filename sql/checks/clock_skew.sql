@@ -5,7 +5,7 @@ FROM (
     SELECT any_value(file) FILTER (WHERE event = 'send') AS file,
            min(moment) FILTER (WHERE event = 'send') - min(moment) FILTER (WHERE event = 'receive') AS ahead
     FROM events
-    WHERE h % {every} = 0 AND event IN ('send', 'resend', 'receive')
+    WHERE hash(id) % {every} = 0 AND event IN ('send', 'resend', 'receive')
     GROUP BY id
     HAVING count(*) FILTER (WHERE event = 'send') = 1 AND count(*) FILTER (WHERE event = 'receive') = 1
        AND count(*) FILTER (WHERE event = 'resend') = 0

@@ -7,5 +7,5 @@ FROM (
     SELECT bool_or(event IN ('send', 'resend')) AS sent, bool_or(event = 'receive') AS received
     FROM events
     WHERE event IN ('send', 'resend', 'receive')
-    GROUP BY h, id
+    GROUP BY id
 ) AS ids

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, count
 from typing import NamedTuple
 
-from dedupaudit.snapshot.escaping import NULL, escape
+from dedupaudit.snapshot.escaping import NULL
 from dedupaudit.sources.logs.blocks import Block
 from dedupaudit.sources.logs.clock import Clock
+from dedupaudit.sources.logs.columns import KINDS, line_of
 from dedupaudit.sources.logs.lines import TAIL_OF_ID, LineParser
 from dedupaudit.sources.logs.protocol import NO_FIELDS, LogEvent
 
@@ -51,11 +52,12 @@ class Row(NamedTuple):
 
 
 class _Told(NamedTuple):
-    """What the words around an ID tell; `fields` are the event and the beginning of the ID as a line has them."""
+    """What the words around an ID tell; `fields` begin a line (columns.py), and `digit` ends the ID in it."""
 
     events: tuple[str, ...]
     kind: str
     fields: tuple[str, ...]
+    digit: str
 
 
 class QuickParser:
@@ -92,21 +94,22 @@ class QuickParser:
         lines = block.text.decode("latin-1").split("\n")
         numbers: Iterable[int] = count(block.first_line) if block.places is None else (one for one, _ in block.places)
         behind = f"\t{NULL}\t{file}\t"
+        end = f"\t{NULL}"
         for number, line in [(number, line) for number, line in zip(numbers, lines, strict=False) if "_" in line]:
             before, _, tail = line.partition("_")
             item, stamp = tail[:_DIGITS], before[:_FRACTION]
             if (
                 item.isdecimal()
+                and item >= "1"
                 and (told := known(f"{before[_WORDS:]}_{tail[_DIGITS:]}")) is not None
                 and (millis := _MILLIS.get(before[_FRACTION:_TIME_END])) is not None
                 and (second := (zoned if millis[1] else naive).get(stamp) or self._second(stamp, zoned=millis[1]))
             ):
                 for fields in told[2]:
-                    put(f"{fields}{item}\t{second}{millis[0]}{behind}{number}")
+                    put(f"{fields}{item}{told[3]}\t{second}{millis[0]}{behind}{number}{end}")
                 continue
             for events, kind, item, at, _, device, _ in self._of_any_form(0, line):
-                rest = f"{kind}{item}\t{at or NULL}\t{NULL if device is None else escape(device)}\t{file}\t{number}"
-                found += [f"{name}\t{rest}" for name in events]
+                found += [line_of(name, kind + item, at, device, file, number) for name in events]
         return found
 
     def _of_any_form(self, index: int, line: str) -> list[Row]:
@@ -157,7 +160,7 @@ class QuickParser:
             self._known[words] = None
         else:
             events, kind = (rows[0].events, rows[0].kind) if rows else ((), "")
-            self._known[words] = _Told(events, kind, tuple(f"{name}\t{kind}" for name in events))
+            self._known[words] = _Told(events, kind, tuple(f"{name}\t" for name in events), KINDS.get(kind, ""))
 
     def _carefully(self, index: int, line: str) -> list[Row]:
         rows: list[Row] = []

@@ -38,7 +38,7 @@ class Reading:
         looked_at = self._looked_at(block)
         found = self._quick.lines(looked_at, number)
         kept = found if span == NO_SPAN else [line for line in found if line_within(line, span)]
-        return len(found), "".join([f"{line}\n" for line in kept]).encode("utf-8")
+        return len(found), ("\n".join(kept) + "\n").encode("utf-8") if kept else b""
 
     def _looked_at(self, block: Block) -> Block:
         """Return the lines that are worth a look, and see that the parser is one for the file's encoding."""

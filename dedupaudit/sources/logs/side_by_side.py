@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import struct
 import subprocess
 import sys
 from collections import deque
@@ -25,8 +24,8 @@ from dedupaudit.sources.logs.protocol import Encoding, LogFile, Span
 from dedupaudit.sources.logs.reading import Reading
 
 _MOST = 4
-_LENGTH = struct.Struct("!Q")
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from dedupaudit.sources.logs.side_by_side import serve; serve()"
+# Isolated (-I), and told where to import from: a `re.py` beside the logs is not to be run.
+_START = "import sys; sys.path[:] = sys.argv[1:]; from dedupaudit.sources.logs.side_by_side import serve; serve()"
 
 Start = tuple[str, str, int | None, frozenset[str] | None, Span]
 """What reading a file begins with: its name, the zone, when it was written to, the wanted events, the span."""
@@ -83,8 +82,7 @@ def _taken(running: deque[Future[tuple[int, int, bytes]]], files: Sequence[LogFi
 
 class _Process:
     def __init__(self) -> None:
-        package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-        command = [sys.executable, "-c", _START, package]
+        command = [sys.executable, "-I", "-c", _START, *(os.path.abspath(path) for path in sys.path if path)]
         self._process = subprocess.Popen(  # noqa: S603 (this program itself)
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
@@ -95,7 +93,7 @@ class _Process:
         try:
             _send(self._process.stdin, task)
             events, lines = _received(self._process.stdout)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
             raise SourceError(
                 "a process that reads logs ended early", "was it killed, or is the memory short? run again"
             ) from error
@@ -136,19 +134,10 @@ def serve() -> None:
 
 
 def _send(pipe: IO[bytes], message: object) -> None:
-    data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-    pipe.write(_LENGTH.pack(len(data)))
-    pipe.write(data)
+    pickle.dump(message, pipe, pickle.HIGHEST_PROTOCOL)
     pipe.flush()
 
 
 def _received(pipe: IO[bytes]) -> tuple[Any, ...]:
-    head = pipe.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        raise EOFError
-    (size,) = _LENGTH.unpack(head)
-    data = pipe.read(size)
-    if len(data) < size:
-        raise EOFError
-    message: tuple[Any, ...] = pickle.loads(data)  # noqa: S301 (what this program's other half wrote)
+    message: tuple[Any, ...] = pickle.load(pipe)  # noqa: S301 (what this program's other half wrote)
     return message
