@@ -125,6 +125,13 @@ class Building:
         if self.sink:
             self.sink(found.write())
 
+    def add_unseen(self, check: str, severity: Severity, number: int) -> None:
+        """Count confirmed findings that are no worse than those that the report has room for."""
+        self.by_check[check] += number
+        self.severities[severity] += number
+        self.verdicts["confirmed"] += number
+        self.confirmed[severity] += number
+
     def cover(
         self,
         source: str,

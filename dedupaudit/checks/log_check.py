@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from typing import Literal
 
 from dedupaudit.causes.explainer import LINES_LIMIT, log_line
@@ -46,13 +46,14 @@ class LogCheck:
     suggestion: str
     severity: Literal["low"] = "low"
 
-    def findings(self, history: History) -> Iterator[Sighting]:
-        """Yield what the query names, ID by ID; each can be written as long as the history is open."""
-        answers = history.ids(self.name)
+    def findings(self, history: History, most: int | None = None) -> Iterator[Sighting]:
+        """Yield what the query names, at most so many; each can be written as long as the history is open."""
+        answers = history.ids(self.name, most)
+        places = count()
         while rows := list(islice(answers, _BATCH)):
             batch = _Batch(history, [ident for ident, _ in rows])
             for ident, times in rows:
-                yield Sighting(times, (ident,), partial(self._finding, ident, times, batch))
+                yield Sighting(times, (next(places),), partial(self._finding, ident, times, batch))
 
     def _finding(self, ident: str, times: int, batch: _Batch) -> Finding:
         events = batch.events(ident)

@@ -116,8 +116,14 @@ def _chosen(request: LogsRequest) -> tuple[LogCheck, ...]:
 
 def _run_check(building: Building, check: LogCheck, history: History, files: Sequence[LogFile], began: float) -> None:
     building.ran(check.name)
-    for finding in check.findings(history):
+    # The query answers the worst first: what the report has no room for is counted, where nobody else wants to see it.
+    most = building.max_findings if building.sink is None else None
+    seen = 0
+    for finding in check.findings(history, most):
         building.add(check.name, check.severity, finding)
+        seen += 1
+    if seen == most:
+        building.add_unseen(check.name, check.severity, history.count(check.name) - seen)
     building.cover(
         SOURCE,
         TARGET,

@@ -145,9 +145,10 @@ class History:
         """Yield the rows that a query of `sql/checks/` answers; text in them is escaped."""
         yield from self._run(fill(sql_text(f"checks/{name}.sql"), dict(parts or {})))
 
-    def ids(self, name: str) -> Iterator[tuple[str, int]]:
-        """Yield the IDs, and how often, that a query of `sql/checks/` answers."""
-        answers = self.rows(name)
+    def ids(self, name: str, most: int | None = None) -> Iterator[tuple[str, int]]:
+        """Yield the IDs, and how often, that a query of `sql/checks/` answers; at most so many."""
+        limit = "" if most is None else f" LIMIT {most}"
+        answers = self._run(sql_text(f"checks/{name}.sql") + limit)
         while some := list(islice(answers, _FETCH)):
             others = [number for number, _ in some if number < 0]
             names: dict[int, str] = {}

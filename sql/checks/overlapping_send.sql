@@ -8,7 +8,7 @@ WITH again AS (
     HAVING count(*) > 1
 ),
 told AS (
-    SELECT id, event, moment - CASE WHEN event IN ('send', 'resend', 'requeue') THEN ahead ELSE 0 END AS moment
+    SELECT id, name, event, moment - CASE WHEN event IN ('send', 'resend', 'requeue') THEN ahead ELSE 0 END AS moment
     FROM events JOIN again USING (id) JOIN files USING (file)
     WHERE moment IS NOT NULL AND event IN ('send', 'resend', 'requeue', 'receive', 'db_write')
 ),
@@ -20,7 +20,7 @@ arrived AS (
 ),
 requeued AS (SELECT id, min(moment) AS moment FROM told WHERE event = 'requeue' GROUP BY id),
 sends AS (
-    SELECT id, event, moment, row_number() OVER (PARTITION BY id ORDER BY moment) AS n
+    SELECT id, name, event, moment, row_number() OVER (PARTITION BY id ORDER BY moment) AS n
     FROM told
     WHERE event IN ('send', 'resend')
 ),
@@ -36,4 +36,4 @@ JOIN writes ON writes.id = sends.id AND writes.n = sends.n - 1
 LEFT JOIN requeued ON requeued.id = sends.id
 WHERE sends.moment < writes.moment AND (sends.event = 'resend' OR requeued.moment <= sends.moment)
 GROUP BY sends.id
-ORDER BY times DESC, sends.id
+ORDER BY times DESC, any_value(sends.name) NULLS FIRST, sends.id

@@ -4,4 +4,4 @@ FROM events
 WHERE event = 'receive'
 GROUP BY id
 HAVING count(*) > 1
-ORDER BY times DESC, id
+ORDER BY times DESC, any_value(name) NULLS FIRST, id

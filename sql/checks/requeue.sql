@@ -3,4 +3,4 @@ SELECT id, count(*) AS times
 FROM events
 WHERE event = 'requeue'
 GROUP BY id
-ORDER BY times DESC, id
+ORDER BY times DESC, any_value(name) NULLS FIRST, id
