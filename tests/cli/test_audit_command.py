@@ -203,3 +203,15 @@ def test_a_story_without_logs_and_objects_skips_them(run: Run, incident: Path) -
     assert done.code == 0
     assert {name for name, status in statuses(report).items() if status == "skipped"} == {"logs.*.*", "objects.*.*"}
     assert report["explanation"]["cause"]["confidence"] == "likely"
+
+
+def test_a_shard_that_cannot_be_opened_makes_orphans_unknown(run: Run, incident: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.db").write_bytes(b"no database" * 100)
+    shards = ("--db", f"a=sqlite:///{incident}/app.db", "--db", f"b=sqlite:///{tmp_path}/broken.db")
+    report = report_of(run("audit", *shards, "-f", "json", cwd=incident))
+    orphans = {one["verdict"] for one in report["findings"] if one["check"] == "orphan_object"}
+    assert orphans == {"unknown"}
+    assert statuses(report)["b.*.*"] == "failed"
+    assert len([row for row in report["coverage"] if row["source"] == "b"]) == 1
+    assert causes(report)["activity_1766557428498"] == "timeout_retry"
+    assert "NOT EVERYTHING could be looked at" in report["summary"]["five_lines"]["what"]
