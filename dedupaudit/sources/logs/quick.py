@@ -21,15 +21,8 @@ from dedupaudit.sources.logs.protocol import NO_FIELDS, LogEvent
 
 # The underscore comes first, because the pattern engine looks for a single byte much faster than for a choice of words.
 _ID = re.compile(r"_(?:(?<=activity_)|(?<=screenshot_)|(?<=process_))" + TAIL_OF_ID.removeprefix(b"_").decode("ascii"))
-_MILLIS = {
-    f"{dot}{millis:03d}{end}": (f"{millis:03d}000", end == "Z")
-    for dot in ".,"
-    for millis in range(1000)
-    for end in "Z "
-}
-_TIME_END = 24  # of `2025-12-24T08:01:14.487Z`
-_FRACTION = 19
-_WORDS = 23  # with what ends the time
+# In `2025-12-24T08:01:14.487Z`: where the point, the milliseconds and the words begin, what ends the time among them.
+_POINT, _MILLIS, _WORDS = 19, 20, 23
 _DIGITS = 13  # of an ID that is a time in milliseconds
 _REMEMBERED = 8192
 # Behind a time these would belong to it: a zone, or more of its digits.
@@ -52,11 +45,15 @@ class Row(NamedTuple):
 
 
 class _Told(NamedTuple):
-    """What the words around an ID tell; `fields` begin a line (columns.py), and `digit` ends the ID in it."""
+    """What the words around an ID tell; `begins` and `digit` stand before and behind the ID in a line (columns.py).
+
+    `times` are the seconds that were met, of lines whose time ends as here.
+    """
 
     events: tuple[str, ...]
     kind: str
-    fields: tuple[str, ...]
+    begins: tuple[str, ...]
+    times: dict[str, str]
     digit: str
 
 
@@ -67,8 +64,9 @@ class QuickParser:
         self._parser, self._clock, self._file, self._wanted = parser, clock, file, wanted
         # By the words around an ID; None: lines for the LineParser.
         self._known: dict[str, _Told | None] = {}
-        # Seconds since the epoch, in digits, by their text: naive ones, and those in UTC.
-        self._times: tuple[dict[str, str], dict[str, str]] = ({}, {})
+        # Seconds since the epoch, in digits, by their text up to the point: naive ones, and those in UTC.
+        self._naive: dict[str, str] = {}
+        self._zoned: dict[str, str] = {}
 
     def events(self, block: Block) -> list[LogEvent]:
         """Return the wanted events of a block, in the order of its lines."""
@@ -89,24 +87,23 @@ class QuickParser:
     def lines(self, block: Block, file: int) -> list[str]:
         """Return the same as lines for the embedded engine (columns.py), the file by its number, without line ends."""
         found: list[str] = []
-        known, (naive, zoned), put = self._known.get, self._times, found.append
+        known, put = self._known.get, found.append
         # Of bytes each is one character so, and Python slices and remembers text as fast as bytes.
         lines = block.text.decode("latin-1").split("\n")
         numbers: Iterable[int] = count(block.first_line) if block.places is None else (one for one, _ in block.places)
-        behind = f"\t{NULL}\t{file}\t"
-        end = f"\t{NULL}"
+        behind, end = f"000\t{NULL}\t{file}\t", f"\t{NULL}"
         for number, line in [(number, line) for number, line in zip(numbers, lines, strict=False) if "_" in line]:
             before, _, tail = line.partition("_")
-            item, stamp = tail[:_DIGITS], before[:_FRACTION]
+            item, stamp, millis = tail[:_DIGITS], before[:_MILLIS], before[_MILLIS:_WORDS]
             if (
                 item.isdecimal()
                 and item >= "1"
                 and (told := known(f"{before[_WORDS:]}_{tail[_DIGITS:]}")) is not None
-                and (millis := _MILLIS.get(before[_FRACTION:_TIME_END])) is not None
-                and (second := (zoned if millis[1] else naive).get(stamp) or self._second(stamp, zoned=millis[1]))
+                and millis.isdecimal()
+                and (second := told[3].get(stamp) or self._second(stamp, told[3]))
             ):
-                for fields in told[2]:
-                    put(f"{fields}{item}{told[3]}\t{second}{millis[0]}{behind}{number}{end}")
+                for begin in told[2]:
+                    put(f"{begin}{item}{told[4]}{second}{millis}{behind}{number}{end}")
                 continue
             for events, kind, item, at, _, device, _ in self._of_any_form(0, line):
                 found += [line_of(name, kind + item, at, device, file, number) for name in events]
@@ -120,31 +117,36 @@ class QuickParser:
         before, item, tail = line[: found.start()], found[0][1:], line[found.end() :]
         # An ID that is not behind the first underscore: its words must not be taken for those of one that is.
         words = f"{before[_WORDS:]}_{tail}" if "_" not in before else f"\n{before[_WORDS:]}\n{tail}"
-        millis = _MILLIS.get(before[_FRACTION:_TIME_END])
-        second = self._second(before[:_FRACTION], zoned=millis[1]) if millis else None
-        if millis is None or second is None:
+        millis, times = before[_MILLIS:_WORDS], self._times(before)
+        second = self._second(before[:_MILLIS], times) if times is not None and millis.isdecimal() else None
+        if times is None or second is None:
             return self._carefully(index, line)
+        at = f"{second}{millis}000"
         if words not in self._known:
             rows = self._carefully(index, line)
             # A further ID in the line, or more of its time, would be taken for one of its words.
             certain = not _ID.search(tail) and not _PART_OF_TIME.match(before[_WORDS:])
-            self._remember(words, second + millis[0], rows, certain=certain)
+            self._remember(words, at, rows, times, certain=certain)
             return rows
         told = self._known[words]
         if told is None:
             return self._carefully(index, line)
-        return [Row(told.events, told.kind, item, second + millis[0], index)]
+        return [Row(told.events, told.kind, item, at, index)]
 
-    def _second(self, text: str, *, zoned: bool) -> str | None:
-        """Return what `2025-12-24T08:01:14` is in UTC or in the clock's zone; None where it is not written so.
+    def _times(self, before: str) -> dict[str, str] | None:
+        """Return the seconds of times that end as the one does that the line begins with; None for another form."""
+        return {"Z": self._zoned, " ": self._naive}.get(before[_WORDS : _WORDS + 1])
+
+    def _second(self, text: str, times: dict[str, str]) -> str | None:
+        """Return what `2025-12-24T08:01:14.` is in UTC or in the clock's zone; None where it is not written so.
 
         A second before 1970 is None too, because digits cannot be put behind it.
         """
-        times = self._times[zoned]
         second = times.get(text)
         if second is None:
-            micros = self._clock.second(text.encode("latin-1"), zoned=zoned)
-            if micros is None or micros < 1_000_000:
+            zoned = times is self._zoned
+            micros = self._clock.second(text[:_POINT].encode("latin-1"), zoned=zoned)
+            if micros is None or micros < 1_000_000 or text[_POINT:] not in (".", ","):
                 return None
             second = str(micros // 1_000_000)
             if len(times) >= _REMEMBERED:
@@ -152,7 +154,7 @@ class QuickParser:
             times[text] = second
         return second
 
-    def _remember(self, words: str, at: str, rows: list[Row], *, certain: bool) -> None:
+    def _remember(self, words: str, at: str, rows: list[Row], times: dict[str, str], *, certain: bool) -> None:
         """Keep what words around an ID tell, where nothing but the time and the ID can differ from line to line."""
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
@@ -160,7 +162,8 @@ class QuickParser:
             self._known[words] = None
         else:
             events, kind = (rows[0].events, rows[0].kind) if rows else ((), "")
-            self._known[words] = _Told(events, kind, tuple(f"{name}\t" for name in events), KINDS.get(kind, ""))
+            begins = tuple(f"{name}\t" for name in events)
+            self._known[words] = _Told(events, kind, begins, times, KINDS.get(kind, "") + "\t")
 
     def _carefully(self, index: int, line: str) -> list[Row]:
         rows: list[Row] = []

@@ -84,7 +84,7 @@ class _Process:
     def __init__(self) -> None:
         command = [sys.executable, "-I", "-c", _START, *(os.path.abspath(path) for path in sys.path if path)]
         self._process = subprocess.Popen(  # noqa: S603 (this program itself)
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=1 << 20, start_new_session=True
         )
 
     def ask(self, task: Task) -> tuple[int, bytes]:
