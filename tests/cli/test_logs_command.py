@@ -234,7 +234,7 @@ def test_hostile_names_and_lines_reach_no_terminal(run: Run, tmp_path: Path) -> 
     folder = tmp_path / "logs"
     write(folder / "a\x1b[31m.log", CLIENT)
     (folder / "b\n.log").write_bytes(b"\0\xff\xfe\x1b]0;x\x07" * 500)
-    done = run("logs", folder)
+    done = run("logs", folder, env={"COLUMNS": "300"})
     assert b"\x1b" not in done.out + done.err
     assert b"\\x1b[31m.log" in done.out
     again = run("logs", folder, "-f", "json")

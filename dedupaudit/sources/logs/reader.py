@@ -16,7 +16,7 @@ from dedupaudit.sources.logs.own import OwnPatterns
 from dedupaudit.sources.logs.protocol import NO_SPAN, LogEvent, LogFile, Span, UnknownLine
 from dedupaudit.sources.logs.reading import Reading
 from dedupaudit.sources.logs.rotation import STDIN
-from dedupaudit.sources.logs.side_by_side import Task, read_side_by_side
+from dedupaudit.sources.logs.side_by_side import Task, processors, read_side_by_side
 from dedupaudit.sources.logs.unpacking import pieces
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class FileLogs:
 
     def _large(self) -> bool:
         """Say whether other processes are worth their start."""
-        if len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) < 2:
+        if processors() < 2:
             return False
         sizes = [os.path.getsize(path) for path in self._paths if path != STDIN and os.path.exists(path)]
         return STDIN in self._paths or sum(sizes) >= _LARGE

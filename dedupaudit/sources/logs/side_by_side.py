@@ -40,12 +40,17 @@ class Task(NamedTuple):
     blocks: list[Block]
 
 
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def read_side_by_side(tasks: Iterator[Task], files: Sequence[LogFile]) -> Iterator[bytes]:
     """Yield the lines of all tasks, in no order of files that may be relied on; `files` learn how many events they had.
 
     Raises SourceError where a process dies.
     """
-    workers = min(_MOST, os.cpu_count() or 1)
+    workers = min(_MOST, processors())
     idle: SimpleQueue[_Process] = SimpleQueue()
     started = [_Process() for _ in range(workers)]
     for process in started:
