@@ -44,8 +44,16 @@ SAID = {
 """What an event means, in words for people."""
 
 
+CHECKING = ("idempotent_skip", "concurrent_wait", "retry")
+"""What only a backend says that looks for an ID before it writes."""
+
+
 class EventHistory(Protocol):
     """What a history of log events must be able to say; see snapshot/history.py."""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Return how many events of each name there are."""
 
     def of(self, ids: Sequence[str]) -> Mapping[str, Sequence[LogEvent]]:
         """Return the events of these IDs."""
@@ -73,6 +81,7 @@ class Explainer:
     def __init__(self, history: EventHistory | None = None) -> None:
         self._history = history
         self._ahead = history.skew() if history else {}
+        self._checking = history is not None and any(history.counts[name] for name in CHECKING)
         self.counts: dict[str, Counter[tuple[str, str]]] = {}
 
     @property
@@ -91,7 +100,7 @@ class Explainer:
         for batch in _batches(groups):
             known = self._events([group.key for group in batch])
             for group, events in zip(batch, known, strict=True):
-                judgement = judge(teller.story(group, events, logs=True))
+                judgement = judge(teller.story(group, events, logs=True, checking=self._checking))
                 counts[judgement.name, judgement.confidence] += 1
                 yield group, partial(_explained, judgement, events)
 

@@ -38,7 +38,8 @@ class Story:
     """One ID. `rows` are the earliest ones, in the order of their times; `count` is how many there are.
 
     `differs` are the columns in which rows say different things, once the device, the place of the object and the
-    state of an upload are left aside. `events` are all that the logs tell of the ID; `logs` says whether any were read.
+    state of an upload are left aside. `events` are all that the logs tell of the ID; `logs` says whether any were read,
+    `checking` whether they know of a backend that looks for an ID before it writes.
     """
 
     count: int
@@ -50,7 +51,8 @@ class Story:
     etags: bool = False
     events: tuple[LogEvent, ...] = ()
     logs: bool = False
-    _by_event: dict[str, list[LogEvent]] = field(default_factory=dict, repr=False, compare=False)
+    checking: bool = False
+    _by_event: dict[str, list[LogEvent]] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for event in self.events:
@@ -91,12 +93,19 @@ class Story:
             return False
         return all(len(self._by_event.get(event, ())) <= 1 for event in ("send", "receive", "db_write"))
 
+    def before(self, moment: int, *names: str) -> list[LogEvent]:
+        """Return the events of these names before a moment."""
+        return [event for event in self.of(*names) if event.at is not None and event.at < moment]
+
+    def between(self, earlier: int, later: int, *names: str) -> list[LogEvent]:
+        """Return the events of these names between two moments."""
+        return [event for event in self.of(*names) if event.at is not None and earlier <= event.at <= later]
+
     def gave_up_between(self, earlier: int, later: int) -> LogEvent | None:
         """Return the sign that the client gave up, or its answer was lost, between two moments."""
         for name in ("requeue", "timeout", "response_lost"):
-            for event in self.of(name):
-                if event.at is not None and earlier <= event.at <= later:
-                    return event
+            for event in self.between(earlier, later, name):
+                return event
         return None
 
 
@@ -123,7 +132,14 @@ class Teller:
         self._filled = frozenset(column.name for column in (*measures, *place) if column)
         self._etag = numbers.get(upload.etag.name) if upload and upload.etag else None
 
-    def story(self, group: DuplicateGroup, events: Sequence[LogEvent] = (), *, logs: bool = False) -> Story:
+    def story(
+        self,
+        group: DuplicateGroup,
+        events: Sequence[LogEvent] = (),
+        *,
+        logs: bool = False,
+        checking: bool = False,
+    ) -> Story:
         """Return the story of a group; `events` are in the backend's time."""
         sample = group.sample
         devices = self._devices(sample)
@@ -144,6 +160,7 @@ class Teller:
             etags=etags,
             events=tuple(events),
             logs=logs,
+            checking=checking,
         )
 
     def _devices(self, sample: Sequence[DuplicateRow]) -> set[Value]:

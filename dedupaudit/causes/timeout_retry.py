@@ -20,7 +20,7 @@ def rule(story: Story) -> Judgement | None:
         of = f"{len(signs)} of {len(story.gaps)}" if len(signs) < len(story.gaps) else "each"
         what = _what(story, signs[0])
         why = f"{what} between one row and the next ({of}), and the rows are {span} apart"
-        sure = not story.differs and all(gap >= SECOND for gap in story.gaps)
+        sure = not story.differs and _came_later(story)
         lines = [*signs, *story.of("resend")]
         return Judgement("timeout_retry", "proved" if sure else "likely", why, conditions(story), lines)
     if story.differs or story.received_once or not all(_SOONEST <= gap <= _LATEST for gap in story.gaps):
@@ -29,6 +29,20 @@ def rule(story: Story) -> Judgement | None:
     if len(story.of("receive")) > 1:
         why += "; the backend received it more than once"
     return Judgement("timeout_retry", "likely", why, conditions(story))
+
+
+def _came_later(story: Story) -> bool:
+    """Say whether the request of each row is known to have come after the row before it.
+
+    A request that the backend received in between is the next row's. Of a send in between that is sure only where no
+    second one went before the first row.
+    """
+    times = story.times or ()
+    pairs = list(zip(times, times[1:], strict=False))
+    if all(story.between(earlier, later, "receive") for earlier, later in pairs):
+        return True
+    once = len(story.before(times[0], "send", "resend")) <= 1
+    return once and all(story.between(earlier, later, "send", "resend") for earlier, later in pairs)
 
 
 def _what(story: Story, sign: LogEvent) -> str:

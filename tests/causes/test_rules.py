@@ -140,6 +140,22 @@ def test_a_slow_backend_whose_row_came_before_the_second_send_is_no_overlap() ->
     assert named(story(rows(45, 60.2), told))[0] != "overlapping_batches"
 
 
+def test_a_first_send_that_was_lost_is_no_overlap() -> None:
+    """Two sends went before the first row, and only the second of them reached the backend."""
+    told = events(
+        ("send", 0), ("requeue", 30), ("resend", 60), ("receive", 60.02), ("requeue", 90), ("resend", 90.1),
+        ("receive", 90.12), ("db_write", 85), ("db_write", 90.2),
+    )  # fmt: skip
+    assert named(story(rows(85, 90.2), told)) == ("timeout_retry", "proved")
+    # Without the line of the third send, and what the backend wrote, nothing of both is proved.
+    torn = tuple(one for one in told if one.event in ("send", "resend") and one.at != at(90.1))
+    assert named(story(rows(85, 90.2), torn))[1] != "proved"
+
+
+def test_a_retry_whose_next_request_nobody_saw_is_not_proved() -> None:
+    assert named(story(rows(0.02, 60.02), events(("send", 0), ("requeue", 30)))) == ("timeout_retry", "likely")
+
+
 # ---- check_then_act
 
 
@@ -148,14 +164,18 @@ def test_two_requests_inside_before_anything_was_stored_prove_a_check_then_act()
         ("send", 0), ("requeue", 30), ("resend", 30), ("receive", 30.01), ("receive", 30.2), ("upload_done", 40),
         ("upload_done", 40.2), ("db_write", 40.02), ("db_write", 40.22),
     )  # fmt: skip
-    assert named(story(rows(40.02, 40.22), told, upload=True)) == ("check_then_act", "proved")
-    # Where nothing is uploaded there is nothing between the look and the insert.
-    assert named(story(rows(40.02, 40.22), told))[0] == "overlapping_batches"
+    checked = replace(story(rows(40.02, 40.22), told, upload=True), checking=True)
+    assert named(checked) == ("check_then_act", "proved")
+    # A backend that never looks has nothing between a look and the insert.
+    assert named(replace(checked, checking=False)) == ("overlapping_batches", "proved")
+    # Nor has one that uploads nothing.
+    assert named(replace(checked, upload=False))[0] == "overlapping_batches"
 
 
 def test_a_second_request_after_the_first_object_is_no_check_then_act() -> None:
     told = events(("receive", 0), ("upload_done", 5), ("db_write", 5.1), ("receive", 36), ("upload_done", 41))
-    assert named(story(rows(5.1, 41.1), told, upload=True))[0] != "check_then_act"
+    checked = replace(story(rows(5.1, 41.1), told, upload=True), checking=True)
+    assert named(checked)[0] != "check_then_act"
 
 
 # ---- several_devices, id_collision
