@@ -6,6 +6,7 @@ this one, whatever ends it.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import subprocess
@@ -118,6 +119,8 @@ class _Process:
 
 def serve() -> None:
     """Answer tasks until there are no more; this is what the other process runs."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)  # millions of small values and no cycle, as in running.py
     source, target = sys.stdin.buffer, sys.stdout.buffer
     readings: dict[int, Reading] = {}
     while True:
