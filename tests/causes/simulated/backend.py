@@ -121,7 +121,7 @@ class Backend:
         attempt.written = self._kernel.now
         row = Row(item, self._kernel.now, attempt, self._kernel.between(0, 3))
         self._played.rows[item.id].append(row)
-        self._log("picture" if item.kind == "screenshot" else "db_write", item, self._kernel.between(0, 6))
+        self._log("picture" if item.kind == "screenshot" else "db_write", item, self._kernel.between(0, 4))
         then()
 
     def _skip(self, attempt: Attempt, answer: Answer) -> None:
@@ -130,7 +130,7 @@ class Backend:
         self._answer(attempt, answer)
 
     def _answer(self, attempt: Attempt, answer: Answer) -> None:
-        wait = self._kernel.between(1, 12)
+        wait = self._kernel.between(4, 12)
         if self._kernel.chance(self._troubles.answer_lost):
             # A node does not always notice that nobody listens any more.
             noticed = self._kernel.chance(0.5)

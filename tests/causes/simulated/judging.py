@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,7 +59,7 @@ class Score:
         """Return the verdicts on what this mechanism did."""
         return [one for one in self.verdicts if one.truth == mechanism]
 
-    def _named(self) -> Iterable[Verdict]:
+    def _named(self) -> list[Verdict]:
         return [one for one in self.verdicts if one.name != "unexplained"]
 
 

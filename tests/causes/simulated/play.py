@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.causes.simulated.backend import Backend, Troubles
+from tests.causes.simulated.backend import Backend, Order, Troubles
 from tests.causes.simulated.device import Device
 from tests.causes.simulated.state import START, Item, Kernel, Kind, Played
 
@@ -36,9 +36,10 @@ def play(seed: int, *, devices: int = 20, items: int = 250, troubles: Troubles |
 def _fleet(kernel: Kernel, played: Played, count: int, troubles: Troubles) -> list[Device]:
     """Return the devices; by the seed they write into a file each, or into one, with their name or without it."""
     looks = played.seed % 3
+    versions: tuple[tuple[Order, int], ...] = (("object first", 0), ("row first", 0), ("object first", 1))
     nodes = [
         Backend(kernel, played, f"backend-{number}" if played.seed % 2 else "backend", order, language, troubles)
-        for number, (order, language) in enumerate((("object first", 0), ("row first", 0), ("object first", 1)))
+        for number, (order, language) in enumerate(versions)
     ]
     return [
         Device(

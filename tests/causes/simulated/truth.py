@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from tests.causes.simulated.state import Attempt, Mechanism, Played, Row, object_key
 
@@ -40,7 +41,7 @@ def _label(rows: Sequence[Row]) -> Label:
         return Label("id_collision", frozenset({"id_collision"}))
     if len({row.item.device for row in rows}) > 1:
         return Label("several_devices", frozenset({"several_devices"}))
-    at_work = [_of_two(first, second) for first, second in zip(attempts, attempts[1:], strict=False)]
+    at_work = [_of_two(first, second) for first, second in combinations(attempts, 2)]
     if len(attempts) < len(rows):
         at_work.append("unexplained")
     return Label(at_work[0], frozenset(at_work))

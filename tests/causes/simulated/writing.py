@@ -70,7 +70,7 @@ def write_world(played: Played, folder: Path, kept: Kept = EVERYTHING) -> Path:
 
 def survivors(played: Played, kept: Kept) -> list[Line]:
     """Return the lines that are kept, in the order in which they were written."""
-    lot = random.Random(played.seed)
+    lot = random.Random(played.seed)  # noqa: S311 - which lines are lost, not a secret
     return [line for line in played.lines if side_of(line) in kept.sides and lot.random() < kept.share]
 
 
