@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedupaudit.config.models import LogEventSettings
-from dedupaudit.sources.logs import reader
+from dedupaudit.errors import SourceError
+from dedupaudit.sources.logs import reader, side_by_side
 from dedupaudit.sources.logs.columns import coded, decoded, line_within, rendered
 from dedupaudit.sources.logs.protocol import NO_SPAN, Span
 from dedupaudit.sources.logs.reader import FileLogs
@@ -75,7 +76,7 @@ def test_other_processes_read_the_same(tmp_path: Path, monkeypatch: pytest.Monke
     paths = [tmp_path / "a.log", tmp_path / "b.log"]
     for number, path in enumerate(paths):
         lines = "\n".join(line.replace("1766557428498", f"17665574284{number}8") for line in HARD)
-        path.write_bytes(((TEXT + lines + "\n") * 3_000).encode(encoding, "replace"))
+        path.write_bytes(((TEXT + lines + "\n") * 1_200).encode(encoding, "replace"))
     alone, helped = (FileLogs([str(path) for path in paths]) for _ in range(2))
     expected = sorted(b"".join(alone.columns()).splitlines())
     monkeypatch.setattr(reader, "_LARGE", 1)
@@ -93,6 +94,18 @@ def test_nothing_beside_the_logs_is_run_by_other_processes(tmp_path: Path, monke
     monkeypatch.setattr(reader, "_LARGE", 1)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
     assert len(columns(tmp_path / "app.log")) == 14
+
+
+@pytest.mark.parametrize("start", ["raise SystemExit(1)", "import sys; sys.stdin.buffer.read(9)"])
+def test_a_process_that_dies_is_a_failure_and_no_end_of_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str
+) -> None:
+    (tmp_path / "app.log").write_text(TEXT * 3_000, encoding="utf-8")
+    monkeypatch.setattr(side_by_side, "_START", start)
+    monkeypatch.setattr(reader, "_LARGE", 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
+    with pytest.raises(SourceError, match="ended early"):
+        columns(tmp_path / "app.log")
 
 
 def test_patterns_of_the_users_own_are_in_the_columns(tmp_path: Path) -> None:
