@@ -18,8 +18,9 @@ from tests.causes.simulated.writing import EVERYTHING, Kept, write_world
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was said of one ID, and what is true: its mechanism, and all that were at work."""
+    """What was said of one ID in the world of a seed, and what is true: its mechanism, and all that were at work."""
 
+    seed: int
     check: str
     id: str
     truth: Mechanism
@@ -82,5 +83,5 @@ def judged(played: Played, folder: Path, kept: Kept = EVERYTHING) -> Score:
     verdicts = []
     for (check, item), (truth, at_work) in expected.items():
         cause = found[check, item] or Cause(name="unexplained", confidence="none", why="")
-        verdicts.append(Verdict(check, item, truth, at_work, cause.name, cause.confidence, cause.why))
+        verdicts.append(Verdict(played.seed, check, item, truth, at_work, cause.name, cause.confidence, cause.why))
     return Score(verdicts)
