@@ -119,8 +119,13 @@ class Crossing:
         import duckdb
 
         query = fill(sql_text("checks/inventory.sql"), parts)
+        # The engine takes a path for a pattern: `lists[1]/` would be `lists1/`. A link has a name of our own.
+        link = self._engine.folder / "inventory.csv.gz"
+        with explained(self._engine.folder):
+            link.unlink(missing_ok=True)
+            link.symlink_to(path.absolute())
         try:
-            self._run(f"INSERT INTO first.objects SELECT {self._hash('key')} AS h, * FROM ({query})", [str(path)])  # noqa: S608
+            self._run(f"INSERT INTO first.objects SELECT {self._hash('key')} AS h, * FROM ({query})", [str(link)])  # noqa: S608
         except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.IOException) as error:
             if "No space left" in str(error):
                 with explained(self._engine.folder):

@@ -145,9 +145,12 @@ class _Loader:
 
 
 def read_lines(columns: dict[str, str]) -> str:
-    """Return SQL that reads a file of lines, its path as the parameter, into columns of these types."""
+    """Return SQL that reads a file of lines, its path as the parameter, into columns of these types.
+
+    A folder named `key=1` is no column `key`.
+    """
     types = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
     return (
         "read_csv(?, delim = '\\t', header = false, quote = '', escape = '', nullstr = '\\N', auto_detect = false,"
-        f" columns = {{{types}}})"
+        f" hive_partitioning = false, columns = {{{types}}})"
     )
