@@ -24,7 +24,8 @@ from dedupaudit.sources.logs.rotation import age
 from dedupaudit.sources.logs.words import EVENTS
 from dedupaudit.sqlfiles import fill, sql_text
 
-_MOST = 128_000_000
+_MOST = 80_000_000
+"""Bytes for the engine: what nine times as many events take is then hardly more (bench/RESULTS.md)."""
 _FETCH = 1_000
 _IN_STEP = 500_000
 """Microseconds: a smaller difference of clocks is the time that a message takes."""
