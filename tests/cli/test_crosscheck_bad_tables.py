@@ -197,6 +197,10 @@ BROKEN: dict[str, tuple[dict[str, bytes], tuple[str, ...]]] = {
         files_of(LINES, ["StorageClass" if name == "Size" else name for name in COLUMNS]),
         ("has no column Size", "the inventory's fields"),
     ),
+    "no key": (
+        files_of(LINES, ["StorageClass" if name == "Key" else name for name in COLUMNS]),
+        ("has no column Key", "take another inventory"),
+    ),
     "not JSON": ({f"{FOLDER}/manifest.json": b"<html>"}, ("it is not JSON", "name its manifest.json")),
     "cut": (of_one(zipped(LINES[0])[:60]), ("cannot be read", "take another inventory")),
     "no number": (

@@ -234,10 +234,12 @@ def _parse(raw: bytes, shown: str) -> Manifest:
         raise wrong(f"its fileFormat is {visible(told.get('fileFormat'), 40)}, not CSV")
     missing = [name for name in _NEEDED if name not in columns]
     if missing:
-        raise SourceError(
-            f"the inventory {shown} has no column {', '.join(missing)}",
-            "add Size, LastModifiedDate, ETag and ObjectType to the inventory's fields, and wait for the next one",
-        )
+        # OSS writes the key without being asked: no setting of the inventory brings it back.
+        hint = "name the manifest.json as OSS wrote it, or take another inventory"
+        if "Key" not in missing:
+            fields = "Size, LastModifiedDate, ETag and ObjectType"
+            hint = f"add {fields} to the inventory's fields, and wait for the next one"
+        raise SourceError(f"the inventory {shown} has no column {', '.join(missing)}", hint)
     if len(set(columns)) != len(columns):
         raise wrong("a column occurs twice in its fileSchema")
     created, bucket, files = str(told.get("creationTimestamp", "")), told.get("sourceBucket"), told.get("files")
