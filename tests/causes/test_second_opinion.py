@@ -12,7 +12,7 @@ import pytest
 
 from tests.causes.second_opinion.client import TIMEOUT
 from tests.causes.second_opinion.files import write_world
-from tests.causes.second_opinion.records import BACKEND, World
+from tests.causes.second_opinion.records import BACKEND, Item, World
 from tests.causes.second_opinion.truth import truth_of
 from tests.causes.second_opinion.world import simulate
 
@@ -82,11 +82,12 @@ def test_every_mechanism_occurs(world: World) -> None:
 
 
 def test_things_that_collide_differ_and_copies_do_not(world: World) -> None:
+    items: dict[tuple[str, str], set[Item]] = {}
+    for row in world.rows:
+        items.setdefault((row.item.table, row.item.id), set()).add(row.item)
     for key, label in truth_of(world).duplicates.items():
-        items = {row.item for row in world.rows if (row.item.table, row.item.id) == key}
-        payloads = {item.payload for item in items}
-        assert (len(payloads) > 1) == (label == "id_collision")
-        assert label != "several_devices" or len({item.device for item in items}) > 1
+        assert (len({item.payload for item in items[key]}) > 1) == (label == "id_collision")
+        assert label != "several_devices" or len({item.device for item in items[key]}) > 1
 
 
 def test_all_is_written_down(world: World, tmp_path: Path) -> None:
