@@ -12,6 +12,7 @@ import pytest
 
 from tests.causes.second_opinion.client import TIMEOUT
 from tests.causes.second_opinion.files import write_world
+from tests.causes.second_opinion.judging import judged
 from tests.causes.second_opinion.records import BACKEND, Item, World
 from tests.causes.second_opinion.truth import truth_of
 from tests.causes.second_opinion.world import simulate
@@ -115,3 +116,10 @@ def test_lines_can_be_left_out(world: World, tmp_path: Path) -> None:
     assert len(lines_below(tmp_path / "backend")) == backend
     write_world(world, tmp_path / "none", client_logs=False, backend_log=False)
     assert lines_below(tmp_path / "none") == []
+
+
+def test_an_audit_finds_all_that_is_wrong_and_nothing_that_is_healthy(world: World, tmp_path: Path) -> None:
+    truth = write_world(world, tmp_path)
+    verdicts = judged(tmp_path, truth)
+    assert len(verdicts) == len(truth.duplicates) + len(truth.missing)
+    assert [verdict for verdict in verdicts if verdict.truth is None or verdict.given is None] == []
