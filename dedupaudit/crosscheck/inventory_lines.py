@@ -8,6 +8,8 @@ from dedupaudit.snapshot.escaping import SPECIAL
 
 _MINUTE = r"^(\d{4}-\d\d-\d\d)[T ](\d\d)[:-](\d\d)"
 _TIMES = {rf"{_MINUTE}[:-](\d\d(?:\.\d{{1,6}})?)Z?$": r"\1 \2:\3:\4", rf"{_MINUTE}Z?$": r"\1 \2:\3:00"}
+_BUFFER = 4_000_000
+"""What is unpacked at once. The engine's own 32 MB, several times over, are more than a small --memory-limit holds."""
 _SIZE = r"^\d{1,18}$"
 
 
@@ -45,7 +47,8 @@ def fragments(columns: Sequence[str], prefix: str, own: str) -> dict[str, str]:
         current.append(f"lower({place['IsDeleteMarker']}) IS DISTINCT FROM 'true'")
     return {
         "lines": f"read_csv(?, compression = 'gzip', delim = ',', header = false, quote = '\"', escape = '\"',"
-        f" auto_detect = false, strict_mode = true, hive_partitioning = false, columns = {{{types}}})",
+        " auto_detect = false, strict_mode = true, hive_partitioning = false,"
+        f" buffer_size = {_BUFFER}, max_line_size = {_BUFFER // 4}, columns = {{{types}}})",
         "key": key_field,
         "size": _by_form(size, {_SIZE: f"CAST({size} AS BIGINT)"}, "size"),
         "modified": _by_form(moment, times, "time"),

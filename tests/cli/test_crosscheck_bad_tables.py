@@ -15,7 +15,7 @@ from tests.cli.test_crosscheck_bad_store import nothing_judged
 from tests.conftest import Completed, Run
 from tests.crosscheck.scene import Folder, database, found, oss_arguments, oss_env, picture, rows
 from tests.oss.server import DEFAULT, FakeOss
-from tests.sources.objects.test_inventory import COLUMNS, DATA, FOLDER, files_of, md5, row, write, zipped
+from tests.sources.objects.inventories import COLUMNS, DATA, FOLDER, files_of, md5, row, write, zipped
 
 Check = Callable[..., Completed]
 

@@ -1,41 +1,33 @@
 """An inventory of OSS: what a bucket held when it was scanned, read from files in place of paid-for listings.
 
-The manifest and every data file are checked against their MD5 before a line is believed. Objects written after
-`created` may be missing in it.
+The manifest and every data file are checked against their MD5 before a line is believed; the embedded engine reads
+the lines. Objects written after `created` may be missing in it.
 """
 
 from __future__ import annotations
 
-import csv
 import errno
-import gzip
 import hashlib
 import json
 import os
 import re
 import shutil
 import tempfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_to_bytes
 
 from dedupaudit.display import visible
 from dedupaudit.errors import SourceError
-from dedupaudit.sources.objects.protocol import ObjectFact, Requests
-from dedupaudit.times import to_micros
+from dedupaudit.sources.objects.protocol import Requests
 
 if TYPE_CHECKING:
     from dedupaudit.sources.objects.oss_connection import OssConnection
 
-_PAGE = 1000
 _ATTEMPTS = 4
 _LARGEST_MANIFEST = 64_000_000
 _NEEDED = ("Key", "Size", "LastModifiedDate")
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d)[:-](\d\d)(?:[:-](\d\d))?(\.\d{1,6})?Z?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -60,7 +52,14 @@ class Manifest:
 class Inventory:
     """An inventory whose manifest was read and verified. A context manager: fetched data files go with it."""
 
-    def __init__(self, shown: str, manifest: Manifest, fetch: Callable[[DataFile, Path], Path]) -> None:
+    def __init__(
+        self,
+        shown: str,
+        manifest: Manifest,
+        fetch: Callable[[DataFile, Path], Path],
+        end: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`fetch` brings a data file into a folder if it is not on this machine; `end` is called at the end."""
         self.shown = shown
         self.bucket = manifest.bucket
         self.created = manifest.created
@@ -70,6 +69,7 @@ class Inventory:
         self.requests = Requests()
         self._files = manifest.files
         self._fetch = fetch
+        self._end = end
         self._folder: Path | None = None
         self._paths: tuple[Path, ...] | None = None
 
@@ -87,24 +87,12 @@ class Inventory:
             self._paths = tuple(self._verified(file) for file in self._files)
         return self._paths
 
-    def pages(self, prefix: str = "") -> Iterator[list[ObjectFact]]:
-        """Yield the current objects below a prefix, in no order; raises SourceError where a line is not understood."""
-        page: list[ObjectFact] = []
-        for path in self.paths():
-            for fact in _facts(path, self.columns):
-                if fact.key.startswith(prefix):
-                    page.append(fact)
-                if len(page) == _PAGE:
-                    yield page
-                    page = []
-        if page:
-            yield page
-
     def close(self) -> None:
-        """Drop what was fetched."""
+        """Drop what was fetched, and end the connection that it came by."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._folder, self._paths = None, None
+        self._end()
 
     def _verified(self, file: DataFile) -> Path:
         assert self._folder is not None  # noqa: S101 (paths() made it)
@@ -142,7 +130,7 @@ def open_local(path: str) -> Inventory:
 
 
 def open_remote(connection: OssConnection, key: str, shown: str) -> Inventory:
-    """Open the inventory of a manifest.json in the bucket of a connection; raises SourceError."""
+    """Open the inventory of a manifest.json in the bucket of a connection, which ends with it; raises SourceError."""
     from dedupaudit.sources.objects.oss_errors import Answer, OssRefusal
 
     def get(key: str) -> bytes:
@@ -189,7 +177,7 @@ def open_remote(connection: OssConnection, key: str, shown: str) -> Inventory:
                     ) from None
         return target
 
-    inventory = Inventory(shown, _parse(raw, shown), fetch)
+    inventory = Inventory(shown, _parse(raw, shown), fetch, connection.close)
     inventory.requests = connection.requests
     return inventory
 
@@ -277,51 +265,3 @@ def _missing(file: DataFile, shown: str) -> SourceError:
         f"a data file of the inventory {shown} is missing: {visible(file.key)}",
         "copy the inventory's data/ folder beside the folder of its manifest.json, as in the bucket",
     )
-
-
-def _facts(path: Path, columns: Sequence[str]) -> Iterator[ObjectFact]:
-    place = {name: at for at, name in enumerate(columns)}
-    key_at, size_at, time_at = (place[name] for name in _NEEDED)
-    etag_at, type_at, multipart_at = (place.get(name) for name in ("ETag", "ObjectType", "IsMultipartUploaded"))
-    latest_at, deleted_at = place.get("IsLatest"), place.get("IsDeleteMarker")
-    line = 0
-    try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as text:
-            for row in csv.reader(text, strict=True):
-                line += 1
-                if len(row) != len(columns):
-                    raise ValueError(f"{len(row)} columns in place of {len(columns)}")
-                if (latest_at is not None and row[latest_at].lower() == "false") or (
-                    deleted_at is not None and row[deleted_at].lower() == "true"
-                ):
-                    continue  # an earlier version, or the mark that the object was deleted
-                etag = row[etag_at].strip('"').upper() if etag_at is not None else ""
-                normal = type_at is not None and row[type_at] == "Normal"
-                parted = multipart_at is not None and row[multipart_at].lower() == "true"
-                yield ObjectFact(
-                    _key(row[key_at]), int(row[size_at]), _moment(row[time_at]), etag or None, normal and not parted
-                )
-    except (OSError, EOFError, zlib.error) as error:
-        raise _unreadable(path, line, str(error)) from None
-    except (ValueError, csv.Error) as error:
-        raise _unreadable(path, line, str(error)) from None
-
-
-def _unreadable(path: Path, line: int, why: str) -> SourceError:
-    return SourceError(
-        f"{visible(str(path), 300)} cannot be read after line {line:,}: {visible(why)}", "take another inventory"
-    )
-
-
-def _key(encoded: str) -> str:
-    """Undo the URL encoding of a key; OSS writes a plus as %2B and a space as %20, so a bare + stays what it is."""
-    return unquote_to_bytes(encoded).decode("utf-8") if "%" in encoded else encoded
-
-
-def _moment(text: str) -> int:
-    match = _TIME.fullmatch(text)
-    if not match:
-        raise ValueError(f"{text} is no time")
-    day, hour, minute, second, fraction = match.groups()
-    moment = datetime.fromisoformat(f"{day}T{hour}:{minute}:{second or '00'}{fraction or ''}")
-    return to_micros(moment.replace(tzinfo=UTC))
