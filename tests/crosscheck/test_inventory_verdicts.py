@@ -321,6 +321,6 @@ def test_the_command_with_both_in_oss(run: Run, tmp_path: Path, oss: FakeOss) ->
     assert (done.code, report["complete"]) == (1, True), done.err
     assert {one["verdict"] for one in report["findings"]} == {"confirmed"}
     assert {one["check"] for one in report["findings"]} == {*LOOKED_AT, *ORPHAN, *ROWS_ALONE}
-    assert b"the inventory of 2026-01-02T00:00:00Z in place of a listing" in done.err
+    assert b"the inventory of 2026-01-02T00:00:00.000Z in place of a listing" in done.err
     assert looked(oss) == SUSPECTS
     assert oss.counts["list"] == 1
