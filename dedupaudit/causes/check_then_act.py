@@ -7,20 +7,21 @@ from dedupaudit.causes.story import Story
 
 
 def rule(story: Story) -> Judgement | None:
-    """Two requests of an upload were in the backend before either had stored anything."""
-    written = story.first_row
-    # Of a backend that never looks for an ID nobody can say that two requests looked.
-    if not (story.upload and story.checking) or story.differs or written is None:
+    """Look for two requests that were in the backend before either had stored the object, which came before the row."""
+    if not story.upload or story.differs or story.devices > 1 or story.times is None:
         return None
-    received = story.of("receive")
     stored = story.of("upload_done")
-    begun = min([written, *(event.at for event in stored if event.at is not None)])
-    inside = [event for event in received if event.at is not None and event.at <= begun]
-    if len(inside) < 2 or len(stored) < 2:
+    first = stored[0].at if stored else None
+    if first is None or first >= story.times[0] or len(stored) < 2:
+        return None
+    inside = story.before(first, "receive")
+    if len(inside) < 2:
         return None
     apart = (inside[1].at or 0) - (inside[0].at or 0)
     why = (
         f"two requests came {seconds(apart)} apart, before either had stored the object or the row:"
         f" both looked, both saw nothing, and the object was written {len(stored)} times"
     )
-    return Judgement("check_then_act", "proved", why, conditions(story), [*inside, *stored])
+    # Of a backend that never looks for an ID nobody can say that two requests looked.
+    sure = story.checking and story.each_request_made_a_row
+    return Judgement("check_then_act", "proved" if sure else "likely", why, conditions(story), [*inside, *stored])

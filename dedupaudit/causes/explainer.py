@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from dedupaudit.causes import CAUSES, judge, row_before_object
 from dedupaudit.causes.base import Judgement
-from dedupaudit.causes.story import Teller, names_in_logs, on_one_clock
+from dedupaudit.causes.story import Clocks, Teller, are_known, names_in_logs, on_one_clock
 from dedupaudit.model import Cause, CauseCount, Evidence
 from dedupaudit.sources.logs.protocol import LogEvent
 from dedupaudit.sources.logs.rotation import age
@@ -58,8 +58,8 @@ class EventHistory(Protocol):
     def of(self, ids: Sequence[str]) -> Mapping[str, Sequence[LogEvent]]:
         """Return the events of these IDs."""
 
-    def skew(self) -> Mapping[str, float]:
-        """Return by how many seconds the clock of each client stream is ahead of the backend's."""
+    def clocks(self) -> Clocks:
+        """Return the clients' clocks."""
 
 
 class Explained(NamedTuple):
@@ -80,7 +80,7 @@ class Explainer:
 
     def __init__(self, history: EventHistory | None = None) -> None:
         self._history = history
-        self._ahead = history.skew() if history else {}
+        self._clocks: Clocks = history.clocks() if history else {}
         self._checking = history is not None and any(history.counts[name] for name in CHECKING)
         self.counts: dict[str, Counter[tuple[str, str]]] = {}
 
@@ -98,9 +98,10 @@ class Explainer:
             return
         counts = self.counts.setdefault(scan.table.label, Counter())
         for batch in _batches(groups):
-            known = self._events([group.key for group in batch])
-            for group, events in zip(batch, known, strict=True):
-                judgement = judge(teller.story(group, events, logs=True, checking=self._checking))
+            told = self._events([group.key for group in batch])
+            for group, events in zip(batch, told, strict=True):
+                known = are_known(events, self._clocks, stream_of)
+                judgement = judge(teller.story(group, events, logs=True, checking=self._checking, clocks=known))
                 counts[judgement.name, judgement.confidence] += 1
                 yield group, partial(_explained, judgement, events)
 
@@ -126,7 +127,7 @@ class Explainer:
         names = [names_in_logs(key) for key in keys]
         found = self._history.of(list(dict.fromkeys(name for several in names for name in several)))
         return [
-            on_one_clock([event for name in several for event in found.get(name, ())], self._ahead, stream_of)
+            on_one_clock([event for name in several for event in found.get(name, ())], self._clocks, stream_of)
             for several in names
         ]
 

@@ -33,14 +33,6 @@ def rule(story: Story) -> Judgement | None:
 
 
 def _each_retried(story: Story) -> bool:
-    """Say whether a sign of a retry lies before each payload that was not there before."""
-    if story.times is None:
-        return False
-    seen = {story.rows[0].payload}
-    for earlier, later in zip(story.rows, story.rows[1:], strict=False):
-        if later.payload in seen:
-            continue
-        seen.add(later.payload)
-        if earlier.at is None or later.at is None or story.gave_up_between(earlier.at, later.at) is None:
-            return False
-    return True
+    """Say whether the logs prove that all of it is one thing, sent once and then again for each further row."""
+    sent, again, received = (len(story.of(name)) for name in ("send", "resend", "receive"))
+    return sent == 1 and again == story.count - 1 and received == story.count and story.each_sent_later

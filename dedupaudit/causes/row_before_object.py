@@ -14,7 +14,7 @@ def judge(events: Sequence[LogEvent]) -> Judgement:
     failed = [event for event in events if event.event == "upload_failed"]
     stored = [event for event in events if event.event == "upload_done"]
     skipped = [event for event in events if event.event == "idempotent_skip"]
-    if stored:
+    if stored and not failed:
         last = max(stored, key=lambda event: event.at or 0)
         why = f"the backend stored the object ({last.file}:{last.line}): it was lost or removed later"
         return Judgement("unexplained", "none", why, (), [last])
@@ -22,7 +22,8 @@ def judge(events: Sequence[LogEvent]) -> Judgement:
         why = "the row was written first and says completed, and then the upload of its object failed"
         if skipped:
             why += "; the next request saw the row and was told that all is done"
-        sure = bool(written)
+        # What was stored may have been another device's object of the same ID.
+        sure = bool(written) and not stored
         return Judgement(
             "row_before_object",
             "proved" if sure else "likely",

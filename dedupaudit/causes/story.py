@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from dedupaudit.sources.logs.protocol import LogEvent
+from dedupaudit.sources.logs.protocol import ClientClock, LogEvent
 from dedupaudit.sources.tables.catalog import Column, guard
 from dedupaudit.sources.tables.protocol import DuplicateRow, Key, Value
 from dedupaudit.sources.tables.table import Table
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 SECOND = 1_000_000
 CLIENT_EVENTS = frozenset({"send", "resend", "timeout", "requeue"})
+IN_DOUBT = SECOND // 5
+"""Two clocks that were set by each other may still differ by so much: which of two moments came first is not known."""
+AT_ONCE = 5 * SECOND
+LONGEST = 120 * SECOND
+"""A row that was written later than this after a request is not known to be that request's."""
 GAVE_UP = ("timeout", "requeue")
 
 
@@ -39,7 +44,8 @@ class Story:
 
     `differs` are the columns in which rows say different things, once the device, the place of the object and the
     state of an upload are left aside. `events` are all that the logs tell of the ID; `logs` says whether any were read,
-    `checking` whether they know of a backend that looks for an ID before it writes.
+    `checking` whether they know of a backend that looks for an ID before it writes; `clocks` says whether the client's
+    times can be held against the rows'.
     """
 
     count: int
@@ -52,6 +58,7 @@ class Story:
     events: tuple[LogEvent, ...] = ()
     logs: bool = False
     checking: bool = False
+    clocks: bool = True
     _by_event: dict[str, list[LogEvent]] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -101,16 +108,80 @@ class Story:
         """Return the events of these names between two moments."""
         return [event for event in self.of(*names) if event.at is not None and earlier <= event.at <= later]
 
+    @cached_property
+    def pairs(self) -> list[tuple[int, int]]:
+        """The times of each row and the next; none where a row has no time."""
+        times = self.times or ()
+        return list(zip(times, times[1:], strict=False))
+
+    @cached_property
+    def signs(self) -> list[tuple[LogEvent, tuple[int, int]]]:
+        """The signs that the client gave up or its answer was lost, each with the two rows between which it lies."""
+        found = ((self.gave_up_between(*pair), pair) for pair in self.pairs)
+        return [(event, pair) for event, pair in found if event is not None]
+
+    @cached_property
+    def each_request_made_a_row(self) -> bool:
+        """Whether the backend received the ID as often as it has rows, before the last of them was written."""
+        return self.times is not None and len(self.before(self.times[-1], "receive")) == self.count
+
+    @cached_property
+    def sent_early(self) -> list[LogEvent]:
+        """The sends that certainly went before the first row was written; none where clocks are not known."""
+        if self.times is None or not self.clocks:
+            return []
+        return self.before(self.times[0] - IN_DOUBT, "send", "resend")
+
+    @cached_property
+    def each_sent_later(self) -> bool:
+        """Whether each row but the first is known to be of a request that was sent after the row before it.
+
+        A send lies between the rows, no send but one went before the first row, and, where the backend's log tells of
+        receives, each of them made a row.
+        """
+        if self.times is None or not (self.clocks or self.in_step):
+            return False
+        if self.of("receive") and not self.each_request_made_a_row:
+            return False
+        if self.upload and not (len(self.of("db_write")) == self.count <= len(self.of("upload_done", "upload_failed"))):
+            return False  # a line that is missing may be that of a request beside the first
+        early = self.before(self.times[0] + IN_DOUBT, "send", "resend")
+        sent = self.before(self.times[-1], "send", "resend")
+        if len(early) != 1 or (not self.of("receive") and len(sent) != self.count):
+            return False
+        return all(self._sent_between(earlier, later) for earlier, later in self.pairs)
+
+    @cached_property
+    def in_step(self) -> bool:
+        """Whether each send is followed by a row of its own at once: then client and database have one clock."""
+        if self.times is None or len(self.sends) != self.count:
+            return False
+        after = [row - (event.at or 0) for event, row in zip(self.sends, self.times, strict=True)]
+        return all(-IN_DOUBT <= one <= AT_ONCE for one in after)
+
+    @cached_property
+    def each_received_later(self) -> bool:
+        """Whether the backend received the ID between each row and the next, and as often as it has rows."""
+        return self.each_request_made_a_row and all(self.between(*pair, "receive") for pair in self.pairs)
+
+    def _sent_between(self, earlier: int, later: int) -> bool:
+        sent = self.between(earlier + IN_DOUBT, later, "send", "resend")
+        return bool(sent) and later - (sent[-1].at or 0) <= LONGEST
+
     def gave_up_between(self, earlier: int, later: int) -> LogEvent | None:
         """Return the sign that the client gave up, or its answer was lost, between two moments."""
-        for name in ("requeue", "timeout", "response_lost"):
-            for event in self.between(earlier, later, name):
+        for name in ("requeue", "timeout", "resend", "response_lost"):
+            for event in self.between(earlier, later + IN_DOUBT, name):
                 return event
         return None
 
 
 def _time(event: LogEvent) -> int:
     return event.at or 0
+
+
+Clocks = Mapping[tuple[str, str | None], ClientClock]
+"""By a client's stream and the device that its lines name; None for lines without one."""
 
 
 class Teller:
@@ -139,6 +210,7 @@ class Teller:
         *,
         logs: bool = False,
         checking: bool = False,
+        clocks: bool = True,
     ) -> Story:
         """Return the story of a group; `events` are in the backend's time."""
         sample = group.sample
@@ -161,6 +233,7 @@ class Teller:
             events=tuple(events),
             logs=logs,
             checking=checking,
+            clocks=clocks,
         )
 
     def _devices(self, sample: Sequence[DuplicateRow]) -> set[Value]:
@@ -206,14 +279,24 @@ def names_in_logs(key: Key) -> tuple[str, ...]:
     return tuple(str(part) for part in key if isinstance(part, str | int) and str(part))
 
 
-def on_one_clock(
-    events: Sequence[LogEvent], ahead: Mapping[str, float], stream: Callable[[str], str]
-) -> list[LogEvent]:
-    """Return events in the order of the backend's clock; `ahead` is by how many seconds each client's clock leads."""
-    moved = [
-        event._replace(at=event.at - round(lead * SECOND))
-        if event.event in CLIENT_EVENTS and event.at is not None and (lead := ahead.get(stream(event.file)))
-        else event
-        for event in events
-    ]
+def on_one_clock(events: Sequence[LogEvent], clocks: Clocks, stream: Callable[[str], str]) -> list[LogEvent]:
+    """Return events in the order of the backend's clock."""
+    moved = []
+    for event in events:
+        if event.event in CLIENT_EVENTS and event.at is not None:
+            clock = clock_of(event, clocks, stream)
+            event = event._replace(at=event.at - round((clock.ahead if clock else 0.0) * SECOND))
+        moved.append(event)
     return sorted(moved, key=lambda event: (event.at is None, event.at or 0))
+
+
+def clock_of(event: LogEvent, clocks: Clocks, stream: Callable[[str], str]) -> ClientClock | None:
+    """Return the clock that a client's line was written by, None where nobody knows it."""
+    name = stream(event.file)
+    return clocks.get((name, event.device)) or clocks.get((name, None))
+
+
+def are_known(events: Sequence[LogEvent], clocks: Clocks, stream: Callable[[str], str]) -> bool:
+    """Say whether all that a client wrote can be held against the backend's times."""
+    told = [clock_of(event, clocks, stream) for event in events if event.event in CLIENT_EVENTS]
+    return all(clock is not None and clock.steady for clock in told)

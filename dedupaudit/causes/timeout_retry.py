@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dedupaudit.causes.base import Judgement, conditions, seconds
-from dedupaudit.causes.story import SECOND, Story
+from dedupaudit.causes.story import LONGEST, SECOND, Story
 from dedupaudit.sources.logs.protocol import LogEvent
 
 _SOONEST, _LATEST = 25 * SECOND, 95 * SECOND
@@ -11,60 +11,59 @@ _SOONEST, _LATEST = 25 * SECOND, 95 * SECOND
 
 
 def rule(story: Story) -> Judgement | None:
-    """Look for a sign that the client gave up between one row and the next."""
+    """Look for a send between one row and the next: the client gave up on what was stored already."""
     if story.devices > 1 or story.gaps is None or story.times is None:
         return None
-    signs = _signs(story)
-    span = _span(story.gaps)
-    if signs:
+    least, most = seconds(min(story.gaps)), seconds(max(story.gaps))
+    span = least if least == most else f"{least} to {most}"
+    signs = [sign for sign, (earlier, later) in story.signs if later - earlier <= 2 * LONGEST]
+    # Of a backend that looks for the ID a request that came after the first row makes no second.
+    plausible = not (story.upload and story.checking) or story.each_sent_later
+    if signs and plausible and _fits(story, len(signs)):
         of = f"{len(signs)} of {len(story.gaps)}" if len(signs) < len(story.gaps) else "each"
-        what = _what(story, signs[0])
-        why = f"{what} between one row and the next ({of}), and the rows are {span} apart"
-        sure = not story.differs and _came_later(story)
+        why = f"{_what(story, signs[0])} between one row and the next ({of}), and the rows are {span} apart"
+        sure = not story.differs and story.each_sent_later
         lines = [*signs, *story.of("resend")]
         return Judgement("timeout_retry", "proved" if sure else "likely", why, conditions(story), lines)
-    if story.differs or story.received_once or not all(_SOONEST <= gap <= _LATEST for gap in story.gaps):
+    if story.differs or not plausible:
+        return None
+    if _in_step(story):
+        why = f"the client sent it again, and the rows are {span} apart as the sends are"
+        return Judgement("timeout_retry", "likely", why, conditions(story), story.sends)
+    if min(story.gaps) >= _SOONEST and max(story.gaps) <= LONGEST and story.each_received_later:
+        why = (
+            f"the backend received it once for each row, and the rows are {span} apart, as a client sends that gave up"
+        )
+        return Judgement("timeout_retry", "likely", why, conditions(story), story.of("receive"))
+    if story.events or not all(_SOONEST <= gap <= _LATEST for gap in story.gaps):
         return None
     why = f"equal rows {span} apart, as a client leaves them that waits 30 s and sends again"
-    if len(story.of("receive")) > 1:
-        why += "; the backend received it more than once"
     return Judgement("timeout_retry", "likely", why, conditions(story))
 
 
-def _came_later(story: Story) -> bool:
-    """Say whether the request of each row is known to have come after the row before it.
-
-    A request that the backend received in between is the next row's. Of a send in between that is sure only where no
-    second one went before the first row.
-    """
-    times = story.times or ()
-    pairs = list(zip(times, times[1:], strict=False))
-    if all(story.between(earlier, later, "receive") for earlier, later in pairs):
+def _fits(story: Story, signs: int) -> bool:
+    """Say whether no more than one send went before the first row, or what the backend received fits all the same."""
+    if len(story.sent_early) <= 1:
         return True
-    once = len(story.before(times[0], "send", "resend")) <= 1
-    return once and all(story.between(earlier, later, "send", "resend") for earlier, later in pairs)
+    far = story.gaps is not None and min(story.gaps) >= _SOONEST
+    return signs == len(story.pairs) and (far or story.each_received_later)
+
+
+def _in_step(story: Story) -> bool:
+    """Say whether rows follow each other as sends do: that holds whatever the client's clock says."""
+    times = [event.at for event in story.sends if event.at is not None]
+    if len(times) != story.count or story.gaps is None:
+        return False
+    between = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    return all(gap >= _SOONEST and abs(gap - row) <= 2 * SECOND for gap, row in zip(between, story.gaps, strict=True))
 
 
 def _what(story: Story, sign: LogEvent) -> str:
     """Say what the sign means, and after how long the client gave up."""
     if sign.event == "response_lost":
         return "the answer was lost"
+    if sign.event == "resend":
+        return "the client sent it again"
     before = [event.at for event in story.sends if event.at is not None and event.at <= (sign.at or 0)]
     after = f" after {seconds((sign.at or 0) - before[-1])}" if before else ""
     return f"the client gave up{after} and re-queued it"
-
-
-def _signs(story: Story) -> list[LogEvent]:
-    """Return a sign for each gap that has one: an item that came back after the row before it was written."""
-    found: list[LogEvent] = []
-    times = story.times or ()
-    for earlier, later in zip(times, times[1:], strict=False):
-        sign = story.gave_up_between(earlier, later)
-        if sign is not None:
-            found.append(sign)
-    return found
-
-
-def _span(gaps: tuple[int, ...]) -> str:
-    least, most = seconds(min(gaps)), seconds(max(gaps))
-    return least if least == most else f"{least} to {most}"

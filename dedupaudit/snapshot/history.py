@@ -19,7 +19,7 @@ from dedupaudit.snapshot.engine import Engine, explained
 from dedupaudit.snapshot.escaping import escape, unescape
 from dedupaudit.snapshot.intake import Intake, read_lines
 from dedupaudit.sources.logs.columns import COLUMNS, coded, decoded
-from dedupaudit.sources.logs.protocol import LogEvent, LogSource
+from dedupaudit.sources.logs.protocol import ClientClock, LogEvent, LogSource
 from dedupaudit.sources.logs.rotation import age
 from dedupaudit.sources.logs.words import EVENTS
 from dedupaudit.sqlfiles import fill, sql_text
@@ -31,6 +31,10 @@ _IN_STEP = 500_000
 """Microseconds: a smaller difference of clocks is the time that a message takes."""
 _NUMBER = "-1 - (md5_number_lower('{salt}' || name) >> 1)::BIGINT"
 """An ID without a number of its own gets one below zero: a hash that nobody can make collide, because it is salted."""
+_STEADY = 1_000_000
+"""Microseconds: what one client sends arrives within so much of the usual time."""
+_MOSTLY = 0.95
+_ENOUGH = 1
 _PAIRS = 200_000
 """Of so many IDs at the most is the clocks' difference taken: a median of more is no better."""
 
@@ -45,7 +49,7 @@ class History:
         self._engine = Engine(memory_limit, _MOST)
         self._files: list[str] = []
         self._shown: list[str] = []
-        self._skew: dict[str, float] = {}
+        self._clocks: dict[tuple[str, str | None], ClientClock] = {}
         with explained(self._engine.folder):
             names = ", ".join(f"'{name}'" for name in EVENTS)
             self._run(f"CREATE TYPE named AS ENUM ({names})")
@@ -54,7 +58,8 @@ class History:
                 " line BIGINT, name VARCHAR)"
             )
             self._run(f"CREATE MACRO number_of(name) AS {_NUMBER.format(salt=secrets.token_hex(16))}")
-            self._run("CREATE TABLE files (file USMALLINT, stream USMALLINT, ahead BIGINT)")
+            self._run("CREATE TABLE files (file USMALLINT, stream USMALLINT)")
+            self._run("CREATE TABLE clocks (stream USMALLINT, device VARCHAR, ahead BIGINT)")
 
     def __enter__(self) -> History:
         return self
@@ -95,7 +100,7 @@ class History:
         streams: dict[str, int] = {}
         for number, file in enumerate(self._shown):
             stream = streams.setdefault(age(file)[0], len(streams))
-            self._run("INSERT INTO files VALUES (?, ?, 0)", [number, stream])
+            self._run("INSERT INTO files VALUES (?, ?)", [number, stream])
         self._set_clocks(streams)
 
     def _set_clocks(self, streams: Mapping[str, int]) -> None:
@@ -103,10 +108,14 @@ class History:
         total = sum(self.counts.values())
         every = max(1, total // _PAIRS)
         names = list(streams)
-        found = dict(self.rows("clock_skew", {"every": str(every)}))
-        self._skew = {names[stream]: ahead / 1_000_000 for stream, ahead in found.items() if abs(ahead) >= _IN_STEP}
-        for stream, ahead in self._skew.items():
-            self._run("UPDATE files SET ahead = ? WHERE stream = ?", [round(ahead * 1_000_000), streams[stream]])
+        parts = {"every": str(every), "steady": str(_STEADY)}
+        for stream, device, ahead, near, pairs in list(self.rows("clock_skew", parts)):
+            # Of lines that name no device several clients may have written some: then nobody knows whose clock it is.
+            steady = pairs >= _ENOUGH and near >= _MOSTLY
+            name = None if device is None else unescape(device)
+            self._clocks[names[stream], name] = ClientClock(ahead / 1_000_000, steady)
+            if abs(ahead) >= _IN_STEP and steady:
+                self._run("INSERT INTO clocks VALUES (?, ?, ?)", [stream, device, ahead])
 
     # ---- what can be asked
 
@@ -115,12 +124,20 @@ class History:
         """How many events of each name there are."""
         return Counter(dict(self._run("SELECT event::VARCHAR, count(*) FROM events GROUP BY event")))
 
-    def skew(self) -> Mapping[str, float]:
-        """Return by how many seconds a client's clock is ahead of the backend's, by the stream of its log files.
+    def clocks(self) -> Mapping[tuple[str, str | None], ClientClock]:
+        """Return the clients' clocks, by the stream of their log files and the device that the lines name (or None).
 
-        It is the median over IDs that were sent and received once, so it is low by the time that a message takes.
+        By how much one is ahead is told by IDs that were sent and received once, and whose message took no time.
         """
-        return self._skew
+        return self._clocks
+
+    def skew(self) -> Mapping[str, float]:
+        """Return by how many seconds the clocks are ahead that differ from the backend's, by stream and device."""
+        return {
+            stream if device is None else f"{stream} ({device})": clock.ahead
+            for (stream, device), clock in self._clocks.items()
+            if abs(clock.ahead) * 1_000_000 >= _IN_STEP and clock.steady
+        }
 
     def of(self, ids: Sequence[str]) -> dict[str, list[LogEvent]]:
         """Return the events of these IDs, by time, then file and line; their fields and offsets are not kept.

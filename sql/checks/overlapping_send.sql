@@ -8,8 +8,9 @@ WITH again AS (
     HAVING count(*) > 1
 ),
 told AS (
-    SELECT id, name, event, moment - CASE WHEN event IN ('send', 'resend', 'requeue') THEN ahead ELSE 0 END AS moment
+    SELECT id, name, event, moment - CASE WHEN event IN ('send', 'resend', 'requeue') THEN coalesce(ahead, 0) ELSE 0 END AS moment
     FROM events JOIN again USING (id) JOIN files USING (file)
+    LEFT JOIN clocks ON clocks.stream = files.stream AND clocks.device IS NOT DISTINCT FROM events.device
     WHERE moment IS NOT NULL AND event IN ('send', 'resend', 'requeue', 'receive', 'db_write')
 ),
 arrived AS (

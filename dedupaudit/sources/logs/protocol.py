@@ -34,6 +34,13 @@ class LogEvent(NamedTuple):
     fields: Mapping[str, str] = NO_FIELDS
 
 
+class ClientClock(NamedTuple):
+    """By how many seconds a client's clock is ahead of the backend's; `steady` where all that it wrote agrees in it."""
+
+    ahead: float
+    steady: bool = True
+
+
 class UnknownLine(NamedTuple):
     """A line that no pattern knew; its text is foreign, and may have been cut."""
 
