@@ -33,6 +33,10 @@ def rule(story: Story) -> Judgement | None:
 
 
 def _each_retried(story: Story) -> bool:
-    """Say whether the logs prove that all of it is one thing, sent once and then again for each further row."""
-    sent, again, received = (len(story.of(name)) for name in ("send", "resend", "receive"))
-    return sent == 1 and again == story.count - 1 and received == story.count and story.each_sent_later
+    """Say whether the logs prove that all of it is one thing, sent once and then again for each further row.
+
+    They do where every line of it is there: of two things one would have been sent for the first time as well.
+    """
+    again = story.count - 1
+    counts = {"send": 1, "resend": again, "requeue": again, "receive": story.count, "db_write": story.count}
+    return all(len(story.of(name)) == number for name, number in counts.items()) and story.each_sent_later
