@@ -49,7 +49,7 @@ def score_of(seeds: tuple[int, ...], things: int, kept: Kept, folder: Path) -> S
 def assert_true(score: Score, logs: str) -> None:
     assert [verdict for verdict in score.verdicts if verdict.truth is None] == []
     collisions = [one for one in score.verdicts if "id_collision" in (one.truth, one.given)]
-    # Without the line of its first send, a thing whose retry came under another's ID reads like a retry that came changed.
+    # Without the line of one's first send, two things under one ID, one of them retried, read like a changed retry.
     doubtful = len(collisions) // 500 if logs == "half" else 0
     missed = [one for one in collisions if not one.right]
     assert len(missed) <= doubtful and all(one.confidence == "likely" for one in missed), missed

@@ -36,7 +36,7 @@ def assert_true(score: Score, name: str) -> None:
     assert score.wrong("proved") == []
     collisions = [one for one in score.of("id_collision") if one.check == "duplicate_ids"]
     missed = [one for one in collisions if one.name != "id_collision"]
-    # Without the line of its first send, a thing whose retry came under another's ID reads like a retry that came changed.
+    # Without the line of one's first send, two things under one ID, one of them retried, read like a changed retry.
     doubtful = len(collisions) // 500 if name == "half the lines" else 0
     assert collisions and len(missed) <= doubtful and all(one.confidence == "likely" for one in missed), missed
     if name in ("all lines", "half the lines"):
