@@ -37,14 +37,18 @@ def say_logs(page: Page, report: Report) -> None:
 
 def _say_ids(page: Page, logs: LogsSummary) -> None:
     facts = (
-        (logs.requeued_ids, "IDs re-queued by a client"),
-        (logs.repeatedly_received_ids, "IDs received more than once"),
-        (logs.overlapping_ids, "IDs sent again while an upload still ran"),
-        (logs.lost_answers, "answers lost"),
-        (logs.sent_never_received_ids, "IDs sent, and never received"),
-        (logs.received_never_sent_ids, "IDs received, whose send no log has"),
+        (logs.requeued_ids, "ID", "re-queued by a client"),
+        (logs.repeatedly_received_ids, "ID", "received more than once"),
+        (logs.overlapping_ids, "ID", "sent again while an upload still ran"),
+        (logs.lost_answers, "answer", "lost"),
+        (logs.sent_never_received_ids, "ID", "sent, and never received"),
+        (logs.received_never_sent_ids, "ID", "received, whose send no log has"),
     )
-    rows = [(Text(f"{number:,}", style="bold"), Text(what)) for number, what in facts if number]
+    rows = [
+        (Text(f"{number:,}", style="bold"), Text(f"{thing if number == 1 else f'{thing}s'} {what}"))
+        for number, thing, what in facts
+        if number
+    ]
     if rows:
         page.grid(rows, "rl", indent=2)
 
