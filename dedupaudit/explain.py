@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from dedupaudit.building import Building, Outcome, reason_of, status_of
 from dedupaudit.causes import row_before_object
-from dedupaudit.causes.explainer import SAID, Explainer
+from dedupaudit.causes.explainer import SAID, Explainer, cause_of
 from dedupaudit.causes.story import CLIENT_EVENTS
 from dedupaudit.checks import duplicate_ids
 from dedupaudit.checks.base import TableScan
@@ -194,7 +194,7 @@ class _Telling:
             lost = [key for key in stored.keys if key in self.objects and self.objects[key] is None]
             if lost and stored.expected:
                 judgement = row_before_object.judge(events)
-                causes.append(Cause(name=judgement.name, confidence=judgement.confidence, why=judgement.why))
+                causes.append(cause_of(judgement))
                 said.append(f"Its object {visible(lost[0])} is gone: whoever opens it gets a 404.")
                 advice.append("look for a backup of the object before the row is removed")
         if causes:
@@ -225,8 +225,11 @@ class _Telling:
 
     def _healthy(self, events: Sequence[LogEvent]) -> tuple[str, str]:
         known = {event.event for event in events}
+        tables = ", ".join(visible(one.scan.table.label) for one in self.stored)
+        if any(row.status not in ("checked", "skipped") for row in self.building.coverage):
+            found = f"It was found once ({tables})" if self.stored else "No row of it was found"
+            return f"{found}, and not every source could be read.", "see what could not be read, and ask again"
         if self.stored:
-            tables = ", ".join(visible(one.scan.table.label) for one in self.stored)
             there = " and its object is there" if any(self.objects.values()) else ""
             return f"It is stored once ({tables}){there}: nothing is wrong with it.", "nothing"
         if "db_write" in known:

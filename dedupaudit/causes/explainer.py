@@ -156,16 +156,20 @@ def log_line(event: LogEvent, first: int | None) -> Evidence:
     )
 
 
-def _explained(judgement: Judgement, events: Sequence[LogEvent]) -> Explained:
-    cause = Cause(
+def cause_of(judgement: Judgement) -> Cause:
+    """Return a judgement as the report has it."""
+    return Cause(
         name=judgement.name,
         confidence=judgement.confidence,
         why=judgement.why,
         enabled_by=judgement.enabled_by,
     )
+
+
+def _explained(judgement: Judgement, events: Sequence[LogEvent]) -> Explained:
     lines = _told(judgement.lines, events)
     first = next((event.at for event in events if event.at is not None), None)
-    return Explained(cause, tuple(log_line(event, first) for event in lines))
+    return Explained(cause_of(judgement), tuple(log_line(event, first) for event in lines))
 
 
 def _told(lines: Sequence[LogEvent], events: Sequence[LogEvent]) -> list[LogEvent]:

@@ -155,6 +155,7 @@ def test_a_story_is_told_in_the_order_of_time(run: Run, incident: Path) -> None:
 def test_a_picture_without_its_object_is_told(run: Run, incident: Path) -> None:
     told = report_of(run("explain", PICTURE, "-f", "json", cwd=incident))["explanation"]
     assert told["cause"]["name"] == "row_before_object"
+    assert told["cause"]["enabled_by"] == ["no_idempotency_check"]
     assert "404" in told["verdict"]
     assert told["timeline"][-1]["kind"] == "object"
     assert told["timeline"][-1]["at"] is None
@@ -195,6 +196,16 @@ def test_a_source_that_fails_leaves_what_the_others_say(run: Run, incident: Path
     assert [row["source"] for row in report["coverage"] if row["status"] == "failed"] == ["objects"]
     assert "404" not in report["explanation"]["verdict"]
     assert len(report["explanation"]["timeline"]) > 3
+
+
+def test_nothing_is_said_of_an_id_whose_database_could_not_be_read(run: Run, incident: Path) -> None:
+    (incident / "app.db").write_bytes(b"no database" * 100)
+    for arguments in (["activity_1"], [FIRST], [FIRST, "--db", "postgresql://u@127.0.0.1:1/x"]):
+        done = run("explain", *arguments, "-f", "json", cwd=incident)
+        told = report_of(done)["explanation"]
+        assert done.code == 3
+        assert told["verdict"] == "No row of it was found, and not every source could be read."
+        assert told["cause"] is None
 
 
 def test_a_story_without_logs_and_objects_skips_them(run: Run, incident: Path) -> None:
