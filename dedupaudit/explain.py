@@ -16,7 +16,7 @@ from dedupaudit.checks.base import TableScan
 from dedupaudit.checks.duplicates import DuplicateGroup, Totals, read_groups
 from dedupaudit.config import ObjectsSettings, Settings
 from dedupaudit.crosscheck.naming import Namer, Template
-from dedupaudit.crosscheck.stores import open_store
+from dedupaudit.crosscheck.stores import bucket_and_prefix, open_store
 from dedupaudit.display import visible
 from dedupaudit.errors import Cancelled, NothingToCheck, SourceError
 from dedupaudit.interrupt import Interrupt
@@ -145,10 +145,9 @@ class _Telling:
     def _namer(self, table: Table) -> tuple[Namer | None, Template | None]:
         if table.objects is None:
             return None, None
-        text = (self.settings.objects or ObjectsSettings()).template
-        template = Template(text, table, self.settings) if text else None
-        url = self.settings.objects.url if self.settings.objects else None
-        bucket = url.removeprefix("oss://").partition("/")[0] if url and url.startswith("oss://") else None
+        objects = self.settings.objects or ObjectsSettings()
+        template = Template(objects.template, table, self.settings) if objects.template else None
+        bucket, _prefix = bucket_and_prefix(objects.url)
         return Namer(0, table, template, bucket), template
 
     def _objects(self, stack: ExitStack) -> None:

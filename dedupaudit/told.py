@@ -28,6 +28,11 @@ def _damaged(report: Report) -> dict[str, TableSummary]:
     return {label: table for label, table in report.summary.tables.items() if table.duplicate_ids}
 
 
+def _of_objects(report: Report, name: str) -> int:
+    """Return a total over all stores; what was not looked at adds nothing."""
+    return sum(getattr(one, name) or 0 for one in (report.summary.objects or {}).values())
+
+
 def _what(report: Report) -> str:
     damaged = _damaged(report)
     said = []
@@ -37,9 +42,7 @@ def _what(report: Report) -> str:
         said.append(f"{plural(total, 'ID is', 'IDs are')} stored more than once ({where})")
     elif report.summary.by_check.get("duplicate_ids") == 0:
         said.append("no ID is stored more than once")
-    objects = (report.summary.objects or {}).values()
-    missing = sum(one.missing_object or 0 for one in objects)
-    orphans = sum(one.orphan_object or 0 for one in objects)
+    missing, orphans = _of_objects(report, "missing_object"), _of_objects(report, "orphan_object")
     if missing:
         said.append(f"{plural(missing, 'ID misses its object', 'IDs miss their object')}")
     if orphans:
@@ -64,9 +67,7 @@ def _how_much(report: Report) -> str:
     if said:
         surplus = sum(table.surplus_rows or 0 for table in _damaged(report).values())
         said = [f"reports count too many: {', '.join(said)}; {plural(surplus, 'surplus row')}"]
-    objects = (report.summary.objects or {}).values()
-    missing = sum(one.missing_object or 0 for one in objects)
-    orphan_bytes = sum(one.orphan_bytes or 0 for one in objects)
+    missing, orphan_bytes = _of_objects(report, "missing_object"), _of_objects(report, "orphan_bytes")
     if missing:
         said.append(f"users get a 404 for {plural(missing, 'picture')}")
     if orphan_bytes:

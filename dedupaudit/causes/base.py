@@ -9,8 +9,6 @@ from dedupaudit.causes.story import Story
 from dedupaudit.model import Confidence
 from dedupaudit.sources.logs.protocol import LogEvent
 
-RETRY = ("missing_unique", "no_idempotency_check")
-
 
 class Judgement(NamedTuple):
     """A cause: how sure it is, why in one sentence, what let it happen, and the lines that show it."""

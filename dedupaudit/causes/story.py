@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dedupaudit.sources.logs.protocol import ClientClock, LogEvent
-from dedupaudit.sources.tables.catalog import Column, guard
+from dedupaudit.sources.tables.catalog import guard
 from dedupaudit.sources.tables.protocol import DuplicateRow, Key, Value
 from dedupaudit.sources.tables.table import Table
 
@@ -30,17 +30,9 @@ LONGEST = 120 * SECOND
 GAVE_UP = ("timeout", "requeue")
 
 
-class StoredRow(NamedTuple):
-    """One row. Rows of one `payload` number say the same thing; `device` is None where nobody knows it."""
-
-    at: int | None
-    device: Value
-    payload: int
-
-
 @dataclass(frozen=True)
 class Story:
-    """One ID. `rows` are the earliest ones, in the order of their times; `count` is how many there are.
+    """One ID. `count` is how many rows it has, `moments` are the times of the earliest, in their order.
 
     `differs` are the columns in which rows say different things, once the device, the place of the object and the
     state of an upload are left aside. `events` are all that the logs tell of the ID; `logs` says whether any were read,
@@ -49,7 +41,7 @@ class Story:
     """
 
     count: int
-    rows: tuple[StoredRow, ...]
+    moments: tuple[int | None, ...]
     differs: tuple[str, ...] = ()
     devices: int = 1
     upload: bool = False
@@ -77,21 +69,14 @@ class Story:
 
     @cached_property
     def times(self) -> tuple[int, ...] | None:
-        """The times of all rows; None where a row has none, or is not among `rows`."""
-        times = tuple(row.at for row in self.rows if row.at is not None)
+        """The times of all rows; None where a row has none, or is not among `moments`."""
+        times = tuple(moment for moment in self.moments if moment is not None)
         return times if len(times) == self.count else None
 
     @cached_property
     def gaps(self) -> tuple[int, ...] | None:
         """The microseconds between one row and the next."""
-        if self.times is None:
-            return None
-        return tuple(later - earlier for earlier, later in zip(self.times, self.times[1:], strict=False))
-
-    @cached_property
-    def first_row(self) -> int | None:
-        """When the first row was written."""
-        return self.rows[0].at if self.rows and self.times is not None else None
+        return None if self.times is None else tuple(later - earlier for earlier, later in self.pairs)
 
     @cached_property
     def received_once(self) -> bool:
@@ -216,15 +201,10 @@ class Teller:
         sample = group.sample
         devices = self._devices(sample)
         differs = self._differing(group, len(devices)) if group.differs else ()
-        numbers = self._payloads(sample, differs) if differs else [0] * len(sample)
-        rows = tuple(
-            StoredRow(row.at, row.values[self._device] if self._device is not None else None, number)
-            for row, number in zip(sample, numbers, strict=True)
-        )
         etags = self._etag is not None and all(row.values[self._etag] is not None for row in sample)
         return Story(
             count=group.rows,
-            rows=rows,
+            moments=tuple(row.at for row in sample),
             differs=differs,
             devices=len(devices),
             upload=self._upload,
@@ -257,21 +237,6 @@ class Teller:
         number = next(number for number, column in enumerate(self._compared) if column.name == name)
         values = [row.values[number] for row in group.sample if row.values[number] is not None]
         return any(not self._same(self._compared[number], values[0], value) for value in values[1:])
-
-    def _payloads(self, sample: Sequence[DuplicateRow], differs: Sequence[str]) -> list[int]:
-        """Return a number for each row; those that say the same have one."""
-        columns = [(number, column) for number, column in enumerate(self._compared) if column.name in differs]
-        known: list[DuplicateRow] = []
-        numbers = []
-        for row in sample:
-            number = next((at for at, one in enumerate(known) if self._alike(columns, one, row)), len(known))
-            if number == len(known):
-                known.append(row)
-            numbers.append(number)
-        return numbers
-
-    def _alike(self, columns: Sequence[tuple[int, Column]], first: DuplicateRow, second: DuplicateRow) -> bool:
-        return all(self._same(column, first.values[number], second.values[number]) for number, column in columns)
 
 
 def names_in_logs(key: Key) -> tuple[str, ...]:

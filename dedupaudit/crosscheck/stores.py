@@ -144,7 +144,7 @@ def open_store(settings: Settings, interrupt: Interrupt) -> Store:
     asking = Asking(objects.credentials, objects.signature, objects.qps, objects.threads)
     live = open_objects(objects, interrupt, asking) if objects.url else None
     try:
-        bucket, prefix = _bucket_and_prefix(objects.url)
+        bucket, prefix = bucket_and_prefix(objects.url)
         if objects.inventory is None:
             assert live is not None  # noqa: S101 (one of the two is there)
             strategy: Strategy = "listing" if bucket else "file"
@@ -167,7 +167,8 @@ def open_store(settings: Settings, interrupt: Interrupt) -> Store:
         raise
 
 
-def _bucket_and_prefix(url: str | None) -> tuple[str | None, str]:
+def bucket_and_prefix(url: str | None) -> tuple[str | None, str]:
+    """Return what an `oss://` URL names; no bucket for any other."""
     if url is None or not url.startswith("oss://"):
         return None, ""
     bucket, _, prefix = url.removeprefix("oss://").partition("/")
@@ -185,7 +186,7 @@ def _open_inventory(objects: ObjectsSettings, place: str, interrupt: Interrupt, 
         return inventory.open_local(place)
     from dedupaudit.sources.objects.oss import OssSource
 
-    bucket, key = _bucket_and_prefix(place)
+    bucket, key = bucket_and_prefix(place)
     source = OssSource(f"oss://{bucket}/", objects.endpoint, objects.region, interrupt, asking)
     close: Callable[[], None] = source.close
     try:

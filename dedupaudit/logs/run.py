@@ -15,6 +15,7 @@ from dedupaudit.display import visible
 from dedupaudit.errors import Cancelled, NothingToCheck, SourceError, UsageError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.logs.summing import summary_of
+from dedupaudit.model import Status
 from dedupaudit.progress import Progress
 from dedupaudit.snapshot.history import History
 from dedupaudit.sources.logs import open_logs
@@ -87,14 +88,10 @@ def logs_into(
         history.load(logs, progress, request.events or None, request.since, request.until)
         _cover_damage(building, logs.files)
         _refuse_nothing(logs.files, history, request)
-        for number, check in enumerate(checks):
+        for check in checks:
             _run_check(building, check, history, logs.files, began)
             began = time.monotonic()
-            try:
-                interrupt.check()
-            except Cancelled:
-                _cover_all(building, checks[number + 1 :], "stopped", INTERRUPTED)
-                raise
+            interrupt.check()
         building.logs = summary_of(logs.files, history, request.events)
     except Cancelled:
         covered = {row.check for row in building.coverage if row.source == SOURCE}
@@ -143,9 +140,9 @@ def _cover_damage(building: Building, files: Sequence[LogFile]) -> None:
             building.cover(SOURCE, file.name, "*", "failed", reason=file.damage, strategy="file", rows=file.lines)
 
 
-def _cover_all(building: Building, checks: Sequence[LogCheck], status: str, reason: str) -> None:
+def _cover_all(building: Building, checks: Sequence[LogCheck], status: Status, reason: str) -> None:
     for check in checks:
-        building.cover(SOURCE, TARGET, check.name, "stopped" if status == "stopped" else "failed", reason=reason)
+        building.cover(SOURCE, TARGET, check.name, status, reason=reason)
 
 
 def _refuse_nothing(files: Sequence[LogFile], history: History, request: LogsRequest) -> None:

@@ -38,9 +38,9 @@ def summary_of(files: Sequence[LogFile], history: History, events: frozenset[str
         lines=sum(file.lines for file in files),
         bytes=sum(file.bytes for file in files),
         events={name: counts[name] for name in EVENTS if name in asked},
-        requeued_ids=_ids(history, "requeue") if "requeue" in asked else None,
-        repeatedly_received_ids=_ids(history, "repeated_receive") if "receive" in asked else None,
-        overlapping_ids=_ids(history, "overlapping_send") if both and "db_write" in asked else None,
+        requeued_ids=history.count("requeue") if "requeue" in asked else None,
+        repeatedly_received_ids=history.count("repeated_receive") if "receive" in asked else None,
+        overlapping_ids=history.count("overlapping_send") if both and "db_write" in asked else None,
         lost_answers=counts["response_lost"] if "response_lost" in asked else None,
         sent_never_received_ids=never_received if both and received else None,
         received_never_sent_ids=never_sent if both and sent else None,
@@ -62,10 +62,6 @@ def summary_of(files: Sequence[LogFile], history: History, events: frozenset[str
         requeues_by_device=by_device,
         requeues_by_hour=dict(sorted(by_hour.items())),
     )
-
-
-def _ids(history: History, query: str) -> int:
-    return history.count(query)
 
 
 def _gaps(history: History) -> LogGaps:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dedupaudit.causes import CAUSES, RULES, judge, row_before_object
-from dedupaudit.causes.story import SECOND, StoredRow, Story, on_one_clock
+from dedupaudit.causes.story import SECOND, Story, on_one_clock
 from dedupaudit.sources.logs.protocol import ClientClock, LogEvent
 
 START = 1_766_563_274 * SECOND
@@ -26,29 +26,28 @@ def events(*told: tuple[str, float | None]) -> tuple[LogEvent, ...]:
     return tuple(sorted(made, key=lambda one: (one.at is None, one.at or 0)))
 
 
-def rows(
-    *seconds: float | None, devices: tuple[str, ...] = (), payloads: tuple[int, ...] = ()
-) -> tuple[StoredRow, ...]:
+Stored = tuple[tuple[int | None, str], ...]
+"""The time and the device of each row."""
+
+
+def rows(*seconds: float | None, devices: tuple[str, ...] = ()) -> Stored:
     return tuple(
-        StoredRow(
-            None if moment is None else at(moment),
-            devices[number] if devices else "d1",
-            payloads[number] if payloads else 0,
-        )
+        (None if moment is None else at(moment), devices[number] if devices else "d1")
         for number, moment in enumerate(seconds)
     )
 
 
 def story(
-    stored: tuple[StoredRow, ...],
-    told: tuple[LogEvent, ...] = (),
-    *,
-    differs: tuple[str, ...] = (),
-    upload: bool = False,
+    stored: Stored, told: tuple[LogEvent, ...] = (), *, differs: tuple[str, ...] = (), upload: bool = False
 ) -> Story:
-    devices = len({row.device for row in stored})
     return Story(
-        count=len(stored), rows=stored, differs=differs, devices=devices, upload=upload, events=told, logs=bool(told)
+        count=len(stored),
+        moments=tuple(moment for moment, _ in stored),
+        differs=differs,
+        devices=len({device for _, device in stored}),
+        upload=upload,
+        events=told,
+        logs=bool(told),
     )
 
 
@@ -202,14 +201,14 @@ def test_equal_rows_of_several_devices() -> None:
 
 
 def test_different_things_of_two_devices_are_a_collision_with_or_without_logs() -> None:
-    both = rows(0, 0.001, devices=("d1", "d2"), payloads=(0, 1))
+    both = rows(0, 0.001, devices=("d1", "d2"))
     assert named(story(both, differs=("data",))) == ("id_collision", "likely")
     assert named(story(both, TWICE_FIRST, differs=("data",))) == ("id_collision", "proved")
     assert judge(story(both, TWICE_FIRST, differs=("data",))).enabled_by == ("missing_unique",)
 
 
 def test_different_things_of_one_device_are_a_collision_where_no_retry_lies_between() -> None:
-    both = rows(0, 0.001, payloads=(0, 1))
+    both = rows(0, 0.001)
     assert named(story(both, differs=("data",))) == ("id_collision", "likely")
     assert named(story(both, TWICE_FIRST, differs=("data",))) == ("id_collision", "proved")
     assert named(story(both, ONCE, differs=("data",)))[0] == "id_collision"
@@ -217,7 +216,7 @@ def test_different_things_of_one_device_are_a_collision_where_no_retry_lies_betw
 
 def test_a_collision_and_a_retry_of_one_of_both_is_a_collision() -> None:
     told = events(("send", 0), ("send", 0.001), ("requeue", 30), ("resend", 60))
-    three = rows(0.02, 0.021, 60.02, payloads=(0, 1, 0))
+    three = rows(0.02, 0.021, 60.02)
     judgement = judge(story(three, told, differs=("data",)))
     assert judgement.name == "id_collision"
     assert judgement.enabled_by == ("missing_unique", "no_idempotency_check")
@@ -226,7 +225,7 @@ def test_a_collision_and_a_retry_of_one_of_both_is_a_collision() -> None:
 
 
 def test_a_retry_that_came_changed_is_never_called_proved() -> None:
-    assert named(story(rows(0.02, 60.02, payloads=(0, 1)), RETRIED, differs=("data",))) == ("timeout_retry", "likely")
+    assert named(story(rows(0.02, 60.02), RETRIED, differs=("data",))) == ("timeout_retry", "likely")
 
 
 def test_a_guarded_table_is_not_said_to_lack_a_constraint() -> None:
