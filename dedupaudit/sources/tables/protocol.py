@@ -188,6 +188,18 @@ class TableSource(Protocol):
     def sample_distinct(self, catalog: Catalog, columns: Sequence[str], limit: int) -> Sample:
         """Return how many different values the named columns of a real table have in its first `limit` rows."""
 
+    def row_hashes(self, table: Table, locators: Sequence[Key]) -> list[str | None]:
+        """Return a hash of each whole row named by its locator, all columns byte for byte; None where it is gone.
+
+        The hash is hexadecimal text, the same in every session, for whoever repairs to know the row again by.
+        """
+
+    def identity(self) -> dict[str, str]:
+        """Return what tells this database from every other: no URL, no secret, the same in every session."""
+
+    def clock(self) -> int:
+        """Return the database's time in microseconds since the epoch."""
+
     def same(self, column: Column, first: Value, second: Value) -> bool:
         """Say whether two values of a compared column are equal: JSON as values, all else byte by byte."""
 
