@@ -14,7 +14,7 @@ from dedupaudit.errors import SourceError, UsageError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.model import Strategy
 from dedupaudit.progress import Progress
-from dedupaudit.sources.tables import mysql_errors, mysql_selects
+from dedupaudit.sources.tables import mysql_errors, mysql_rowhash, mysql_selects
 from dedupaudit.sources.tables.catalog import Catalog, Column
 from dedupaudit.sources.tables.mysql_catalog import CatalogReader
 from dedupaudit.sources.tables.mysql_facts import has_global, writing_privileges
@@ -44,6 +44,7 @@ _SMALL = 50_000
 """Rows up to which the server's own GROUP BY is as fast as anything."""
 _FEW_KINDS = 8
 _PLAIN_BATCH = 500
+_HASH_BATCH = 500
 
 
 class MysqlSource:
@@ -286,6 +287,26 @@ class MysqlSource:
         self._session.watched.add(catalog.name)
         rows, *distinct = (int(count or 0) for count in self._session.rows(_filled("sample_distinct", parts))[0])
         return Sample(rows, dict(zip(columns, distinct, strict=True)))
+
+    def row_hashes(self, table: Table, locators: Sequence[Key]) -> list[str | None]:
+        catalog, found = table.catalog, dict[Key, str]()
+        if catalog.primary_key:
+            self._parts(table)
+            for begin in range(0, len(locators), _HASH_BATCH):
+                query = mysql_rowhash.hashes_query(catalog, locators[begin : begin + _HASH_BATCH])
+                found |= mysql_rowhash.by_locator(catalog, self._session.rows(query))
+        if mysql_rowhash.lacks_hash(found):
+            raise SourceError(
+                f"{visible(table.label)}: a row is larger than max_allowed_packet", "raise it on the server"
+            )
+        return [found.get(locator) for locator in locators]
+
+    def identity(self) -> dict[str, str]:
+        product = self._session.facts.product
+        return mysql_rowhash.identity(product, self._session.texts(mysql_rowhash.identity_query(product))[0])
+
+    def clock(self) -> int:
+        return int(self._session.rows(mysql_rowhash.CLOCK)[0][0] or 0)
 
     def same(self, column: Column, first: Value, second: Value) -> bool:
         if type(first) is type(second) and first == second:
