@@ -14,7 +14,7 @@ from dedupaudit.errors import SourceError, UsageError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.model import Strategy
 from dedupaudit.progress import Progress
-from dedupaudit.sources.tables import postgresql_selects
+from dedupaudit.sources.tables import postgresql_rowhash, postgresql_selects
 from dedupaudit.sources.tables.catalog import Catalog, Column
 from dedupaudit.sources.tables.fence import POSTGRESQL, fence_condition, fence_select
 from dedupaudit.sources.tables.near_equal import OddKey, near_equal_sets
@@ -278,6 +278,23 @@ class PostgresqlSource:
             with self._session.question(visible(catalog.name)):
                 rows, *distinct = map(as_number, self._session.rows(self._ask.filled("sample_distinct", parts))[0])
             return Sample(rows, dict(zip(columns, distinct, strict=True)))
+
+        return self._session.retried(ask)
+
+    def row_hashes(self, table: Table, locators: Sequence[Key]) -> list[str | None]:
+        return postgresql_rowhash.row_hashes(self._ask, table, locators)
+
+    def identity(self) -> dict[str, str]:
+        def ask() -> dict[str, str]:
+            with self._session.question(self._whole):
+                return postgresql_rowhash.identity(self._session.rows)
+
+        return self._session.retried(ask)
+
+    def clock(self) -> int:
+        def ask() -> int:
+            with self._session.question(self._whole):
+                return postgresql_rowhash.clock(self._session.rows)
 
         return self._session.retried(ask)
 

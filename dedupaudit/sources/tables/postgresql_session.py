@@ -40,7 +40,7 @@ _ATTEMPTS = 3
 _FETCH = 1_000
 _FIRST_FETCH = 50
 # What decides how values are written and how the server works for us; jit costs half a second and gains nothing.
-_SETTINGS = {
+SETTINGS = {
     "default_transaction_read_only": "on",
     "row_security": "off",
     "lock_timeout": LOCK_TIMEOUT,
@@ -50,6 +50,7 @@ _SETTINGS = {
     "intervalstyle": "postgres",
     "bytea_output": "hex",
     "extra_float_digits": "1",
+    "lc_monetary": "C",
     "xmloption": "content",
     "standard_conforming_strings": "on",
     "client_min_messages": "error",
@@ -97,15 +98,8 @@ class Session:
     def _prepare(self) -> None:
         connection = self.connection
         connection.autocommit = True
-        self.encoding = connection.get_parameter_status("server_encoding") or "UTF8"
-        # Without an encoding the server sends the bytes as they are, and only Latin-1 takes any byte.
-        self.raw = self.encoding == "SQL_ASCII"
-        connection.set_client_encoding("LATIN1" if self.raw else "UTF8")
-        extensions.register_type(extensions.new_type((17,), "bytes", _bytes), connection)
-        if self.raw:
-            kinds = extensions.new_type((18, 19, 25, 1042, 1043), "text", _decode_raw)
-            extensions.register_type(kinds, connection)
-        settings = dict(_SETTINGS)
+        self.encoding = receive_values(connection)
+        settings = dict(SETTINGS)
         settings["statement_timeout"] = str(max(1, round(self._timeout * 1000))) if self._timeout else "0"
         if self.version >= 170_000:
             settings["transaction_timeout"] = "0"
@@ -114,14 +108,7 @@ class Session:
             # A server that notices a killed client ends its query; some systems cannot notice.
             with suppress(psycopg2.Error):
                 self._run("SET client_connection_check_interval = '5s'")
-        self._put_built_ins_first()
-
-    def _put_built_ins_first(self) -> None:
-        """Search pg_catalog first, unless it is so already: nothing in another schema stands in for a built-in."""
-        path = str(self._run("SELECT pg_catalog.current_setting('search_path')")[0][0])
-        schemas = [part.strip().strip('"') for part in path.split(",")]
-        if "pg_catalog" in schemas and schemas[0] != "pg_catalog":
-            self._run(f"SELECT pg_catalog.set_config('search_path', {literal('pg_catalog, ' + path)}, false)")
+        put_built_ins_first(self._run)
 
     def _begin(self) -> None:
         self._run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -337,6 +324,27 @@ def connect(parameters: Mapping[str, Any], where: str) -> extensions.connection:
         explained = explain_connecting(str(error), where)
     # Raised here and not in the handler: the driver's error may repeat what was typed.
     raise explained
+
+
+def receive_values(connection: extensions.connection) -> str:
+    """Let values come as the protocol has them; return the name of the database's encoding."""
+    encoding = connection.get_parameter_status("server_encoding") or "UTF8"
+    # Without an encoding the server sends the bytes as they are, and only Latin-1 takes any byte.
+    raw = encoding == "SQL_ASCII"
+    connection.set_client_encoding("LATIN1" if raw else "UTF8")
+    extensions.register_type(extensions.new_type((17,), "bytes", _bytes), connection)
+    if raw:
+        kinds = extensions.new_type((18, 19, 25, 1042, 1043), "text", _decode_raw)
+        extensions.register_type(kinds, connection)
+    return encoding
+
+
+def put_built_ins_first(run: Callable[[str], list[Row]]) -> None:
+    """Search pg_catalog first, unless it is so already: nothing in another schema stands in for a built-in."""
+    path = str(run("SELECT pg_catalog.current_setting('search_path')")[0][0])
+    schemas = [part.strip().strip('"') for part in path.split(",")]
+    if "pg_catalog" in schemas and schemas[0] != "pg_catalog":
+        run(f"SELECT pg_catalog.set_config('search_path', {literal('pg_catalog, ' + path)}, false)")
 
 
 def shown_place(url: DatabaseUrl) -> str:

@@ -1,0 +1,244 @@
+"""The one PostgreSQL connection that writes: how it is opened, what it refuses, and what its failures mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg2
+from psycopg2 import extensions
+
+from dedupaudit.config import DatabaseSettings
+from dedupaudit.display import visible
+from dedupaudit.errors import AuditError, Refused, SourceError, StatementStopped
+from dedupaudit.redact import scrub
+from dedupaudit.repair.databases.postgresql_blockers import Blockers
+from dedupaudit.repair.errors import Busy, Violation
+from dedupaudit.sources.tables.postgresql_errors import explain, first_line, is_lost, too_old
+from dedupaudit.sources.tables.postgresql_session import (
+    SETTINGS,
+    Row,
+    connect,
+    put_built_ins_first,
+    receive_values,
+    shown_place,
+)
+from dedupaudit.sources.tables.postgresql_sql import literal
+from dedupaudit.sources.tables.postgresql_url import connection_parameters
+from dedupaudit.sqlfiles import sql_text
+from dedupaudit.units import show_duration
+
+_SETTINGS = {
+    **SETTINGS,
+    "default_transaction_read_only": "off",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
+    "lock_timeout": "2s",
+}
+# Waited for somebody: nothing is wrong with what was asked.
+_BUSY = {
+    "55P03": "another session holds a lock that it needs, for longer than 2 s",
+    "40P01": "it and another session waited for each other (a deadlock), and PostgreSQL chose this one to give way",
+    "40001": "another session changed the same rows at the same time",
+}
+# By SQLSTATE: what it means to one who writes, what to do.
+_WRITING = {
+    "42501": ("the role may not do it", "see the GRANT that `repair` asks for when it begins"),
+    "25006": ("the server takes no writes (any more)", "is it a standby now? name the primary in the URL"),
+    "53100": ("the server's disk is full", "free space there: what was begun is rolled back; run again"),
+    "53200": ("the server is out of memory or of locks", "repair fewer groups at a time"),
+    "53400": ("a limit of the server is reached", "see its log; raise the limit, or repair fewer groups at a time"),
+    "55000": (
+        "the table cannot be changed as it is",
+        "a published table needs a REPLICA IDENTITY: ALTER TABLE … REPLICA IDENTITY FULL, or give it a primary key",
+    ),
+}
+
+
+class Connection:
+    """A session that may write. Statements raise Busy, Violation or SourceError; it is never made anew."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self._parameters = connection_parameters(settings.url)
+        self.place = shown_place(settings.url)
+        self.name = settings.name
+        self._timeout = settings.timeout
+        self._dead: AuditError | None = None
+        self._status: str | None = None
+        self.in_transaction = False
+        """Whether `transaction()` is open."""
+        self._connection = connect(self._parameters, self.place)
+        self.version = self._connection.server_version
+        self.pid = self._connection.info.backend_pid
+        self.blockers = Blockers(lambda: connect(self._parameters, self.place), self.pid)
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
+        refusal = too_old(self.version)
+        if refusal:
+            raise Refused(f"{self.place}: {refusal}", "repair a newer server")
+        self._connection.autocommit = True
+        receive_values(self._connection)
+        self.pid, standby, read_only, role = self._facts()
+        self.blockers.watched = self.pid
+        if standby:
+            raise Refused(
+                f"{self.place}: the server is a standby, which takes no writes",
+                "name the primary in the URL; with several hosts, add ?target_session_attrs=read-write",
+            )
+        if read_only:
+            raise Refused(
+                f"{self.place}: default_transaction_read_only is on, for this role, database or server: somebody wants"
+                " no writes here",
+                "where that is not meant for the repair, add"
+                " ?options=-c%20default_transaction_read_only%3Doff to the URL",
+            )
+        if role != "origin":
+            raise Refused(
+                f"{self.place}: session_replication_role is {visible(role)}: foreign keys would not be checked",
+                "connect without that setting",
+            )
+        self._set()
+
+    def _facts(self) -> tuple[int, bool, bool, str]:
+        pid, standby, read_only, role = self.rows(sql_text("repair/postgresql/opening.sql"))[0]
+        return int(str(pid)), bool(standby), bool(read_only), str(role)
+
+    def _set(self) -> None:
+        settings = dict(_SETTINGS)
+        settings["statement_timeout"] = str(max(1, round(self._timeout * 1000))) if self._timeout else "0"
+        if self.version >= 140_000:
+            settings["idle_session_timeout"] = "0"
+        if self.version >= 170_000:
+            settings["transaction_timeout"] = "0"
+        self.rows("; ".join(f"SET {name} = {literal(value)}" for name, value in settings.items()))
+        if self.version >= 140_000:
+            # A server that notices a killed client ends its statement; some systems cannot notice.
+            with suppress(SourceError):
+                self.rows("SET client_connection_check_interval = '2s'")
+        put_built_ins_first(self.rows)
+
+    # ---- statements
+
+    def rows(self, statement: str) -> list[Row]:
+        """Run a statement and return its rows, which are held at once."""
+        return self._run(statement)[0]
+
+    def execute(self, statement: str) -> int:
+        """Run a statement and return how many rows it changed."""
+        return self._run(statement)[1]
+
+    def define(self, statement: str) -> None:
+        """Run DDL; raises Refused where the server will not, in its own words."""
+        try:
+            self._ask(statement)
+            return
+        except psycopg2.Error as error:
+            explained = self._explained(error)
+            if (error.pgcode or "")[:2] in ("42", "53", "54", "0A") and not self._dead:
+                said = visible(scrub(" ".join(first_line(error).split())), 300)
+                hint = _WRITING.get(error.pgcode or "", ("", "make it by hand, or let a role do it that may"))[1]
+                explained = Refused(f"database {visible(self.name)}: PostgreSQL refuses to make a table: {said}", hint)
+        raise explained
+
+    def _run(self, statement: str) -> tuple[list[Row], int]:
+        try:
+            return self._ask(statement)
+        except psycopg2.Error as error:
+            explained = self._explained(error)
+        # Raised here and not in the handler: the driver's error may repeat a row's values.
+        raise explained
+
+    def _ask(self, statement: str) -> tuple[list[Row], int]:
+        if self._dead is not None:
+            raise self._dead
+        with self.blockers.watching(), self._connection.cursor() as cursor:
+            # As bytes it goes through whatever the client's encoding is, and nothing in it is a placeholder.
+            cursor.execute(statement.encode("utf-8", "surrogateescape"))
+            self._status = cursor.statusmessage
+            return (cursor.fetchall() if cursor.description else []), max(cursor.rowcount, 0)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Begin a transaction; commit at the end, roll back on any exception."""
+        self.rows("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE")
+        self.in_transaction = True
+        try:
+            yield
+            self.rows("COMMIT")
+            if self._status != "COMMIT":
+                # An error that somebody swallowed: the server rolls back then, and calls that no error.
+                raise SourceError(
+                    f"database {visible(self.name)}: PostgreSQL rolled the transaction back instead of committing it",
+                    "run again with -v for the details",
+                )
+        except BaseException:
+            self._roll_back()
+            raise
+        finally:
+            self.in_transaction = False
+
+    def _roll_back(self) -> None:
+        if self._connection.closed or self._dead is not None:
+            return
+        try:
+            status = self._connection.get_transaction_status()
+            if status == extensions.TRANSACTION_STATUS_ACTIVE:
+                # A signal came while the statement ran: nothing can be said to the server before it has ended.
+                self._connection.cancel()
+            if status != extensions.TRANSACTION_STATUS_IDLE:
+                with self._connection.cursor() as cursor:
+                    cursor.execute(b"ROLLBACK")
+        except psycopg2.Error:
+            # A connection in an unknown state is ended: that rolls back too.
+            self._connection.close()
+
+    def _explained(self, error: psycopg2.Error) -> AuditError:
+        about = f"database {visible(self.name)}"
+        state, said = error.pgcode or "", visible(scrub(" ".join(first_line(error).split())), 300)
+        if self._connection.closed or is_lost(error):
+            self._dead = explain(error, about) if is_lost(error) else _lost(about, said)
+            return self._dead
+        blocker = self.blockers.seen
+        stopped = state == "57014" and "statement timeout" in first_line(error)
+        if state in _BUSY or (stopped and blocker):
+            what = _BUSY.get(state, "the statement waited for another session until --timeout was over")
+            held = f"; in the way: {blocker}" if blocker else ""
+            return Busy(f"{about}: {what}{held} ({said})", "it is tried again; see who holds the lock", blocker)
+        if stopped:
+            return StatementStopped(
+                f"{about}: a statement took longer than --timeout allows ({show_duration(self._timeout or 0)})",
+                "allow more, repair fewer groups at a time, or see whether the foreign keys' columns have an index",
+            )
+        if _is_refusal(error, state):
+            return Violation(f"{about}: PostgreSQL refuses the change: {said}", "the rows stay as they are")
+        if state in _WRITING:
+            what, hint = _WRITING[state]
+            return SourceError(f"{about}: {what} ({said})", hint)
+        return explain(error, about)
+
+    def close(self) -> None:
+        """End the session, and with it its transaction and its locks."""
+        self.blockers.close()
+        with suppress(psycopg2.Error):
+            if not self._connection.closed:
+                if self._connection.get_transaction_status() == extensions.TRANSACTION_STATUS_ACTIVE:
+                    self._connection.cancel()
+                self._connection.close()
+
+
+def _is_refusal(error: psycopg2.Error, state: str) -> bool:
+    """Say whether a constraint or a trigger refused a change."""
+    if state[:2] in ("23", "27", "44", "P0"):
+        return True
+    context = error.diag.context if error.diag else None
+    # A trigger may raise any state, or fail in any way; its function is in the context then.
+    return state[:2] not in ("53", "57", "58", "XX") and "function" in (context or "")
+
+
+def _lost(about: str, said: str) -> SourceError:
+    return SourceError(f"{about}: the connection to the server is lost ({said})", "see the server's log; run again")

@@ -1,0 +1,27 @@
+-- Makes the table of runs: a row a run. Takes a lock on nothing that existed before.
+CREATE TABLE "dedupaudit"."runs" (
+    id pg_catalog.text PRIMARY KEY,
+    plan pg_catalog.text,
+    table_name pg_catalog.text,
+    table_real pg_catalog.text,
+    columns pg_catalog.text,
+    state pg_catalog.text,
+    token pg_catalog.int4,
+    who pg_catalog.text,
+    host pg_catalog.text,
+    process pg_catalog.int4,
+    version pg_catalog.text,
+    started_at pg_catalog.text,
+    updated_at pg_catalog.text,
+    finished_at pg_catalog.text,
+    position pg_catalog.int8,
+    chunks pg_catalog.int8,
+    groups_done pg_catalog.int8,
+    groups_skipped pg_catalog.int8,
+    rows_kept pg_catalog.int8,
+    rows_deleted pg_catalog.int8,
+    rows_merged pg_catalog.int8,
+    children_repointed pg_catalog.int8,
+    proof pg_catalog.text,
+    message pg_catalog.text
+)
