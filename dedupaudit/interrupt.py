@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from dedupaudit.errors import Cancelled
@@ -18,12 +20,23 @@ class Interrupt:
 
     signum: int | None = None
     fd: int | None = None
+    is_deferred: bool = False
+    """Whether a signal waits until somebody calls `check`."""
 
     def wakeup_fd(self) -> int:
         """Make the pipe that `fd` is the end of, and return the other end, for `signal.set_wakeup_fd`."""
         self.fd, write = os.pipe()
         os.set_blocking(write, False)
         return write
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Let a signal wait, within the block, until `check` is called: what is begun is finished. A second one ends it."""
+        self.is_deferred = True
+        try:
+            yield
+        finally:
+            self.is_deferred = False
 
     def check(self) -> None:
         """Raise Cancelled if a signal came."""

@@ -125,9 +125,12 @@ def _watch_signals(interrupt: Interrupt) -> None:
 
     def cancel(signum: int, _frame: FrameType | None) -> None:
         # Only the first: a second one would end the clean-up that the first began, and leave a statement on a server.
-        if interrupt.signum is None:
-            interrupt.signum = signum
-            raise Cancelled(signum)
+        # A repair puts off even the first one, to finish its chunk; who asks twice does not want to wait.
+        if interrupt.signum is None or interrupt.is_deferred:
+            again, interrupt.signum = interrupt.signum is not None, signum
+            if again or not interrupt.is_deferred:
+                interrupt.is_deferred = False
+                raise Cancelled(signum)
 
     signal.set_wakeup_fd(interrupt.wakeup_fd(), warn_on_full_buffer=False)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import cast
+from typing import Any, cast
 
 import click
 
@@ -17,8 +18,9 @@ COMMANDS = {
     "logs": "Find sends, timeouts, re-queues and receives in log files, by ID.",
     "audit": "All of it joined: every duplicate with its cause.",
     "explain": "One ID's timeline across database, object store and logs, with the verdict.",
+    "repair": "Remove duplicate rows: plan, apply, undo. Nothing is lost.",
     "report": "Render a saved report again, without scanning.",
-    "schema": "Print the JSON Schema of the report or the configuration.",
+    "schema": "Print the JSON Schema of the report, a plan or the configuration.",
 }
 
 EXAMPLES = """\b
@@ -27,6 +29,7 @@ Examples:
   dedupaudit scan --db postgresql://auditor@replica/app
   dedupaudit scan activities --db sqlite:///app.db -f json -o report.json
   dedupaudit crosscheck --db sqlite:///app.db --objects file:///srv/objects
+  dedupaudit repair plan activities --db sqlite:///app.db -o plan.jsonl
   dedupaudit init --db mysql://auditor@replica/app
 """
 
@@ -39,32 +42,39 @@ Exit codes:
 
 
 class LazyGroup(click.Group):
-    """Imports a command when it is run or asked for its own help, and not before."""
+    """Imports a command when it is run or asked for its own help, and not before.
+
+    `table` has the names and one-line helps; each command is `command` in the module of its name below `package`.
+    """
+
+    def __init__(self, *arguments: Any, table: Mapping[str, str], package: str, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.table, self._package = table, package
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order in which a new user meets them."""
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.table:
             return None
-        return cast("click.Command", import_module(f"dedupaudit.commands.{cmd_name}").command)
+        return cast("click.Command", import_module(f"{self._package}.{cmd_name}").command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the helps from the table above: click's own way would import every command."""
+        """Write the helps from the table: click's own way would import every command."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.table.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the nearest command for one that does not exist."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in self.table and not args[0].startswith("-"):
             from dedupaudit.display import visible
             from dedupaudit.nearest import nearest
 
-            guess = nearest(args[0], COMMANDS)
+            guess = nearest(args[0], self.table)
             hint = f" Did you mean {guess}?" if guess else ""
             raise click.UsageError(f"there is no command {visible(args[0])}.{hint}", ctx)
         return super().resolve_command(ctx, args)
@@ -72,6 +82,8 @@ class LazyGroup(click.Group):
 
 @click.group(
     cls=LazyGroup,
+    table=COMMANDS,
+    package="dedupaudit.commands",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help=f"{EXAMPLES}\nFinds duplicate IDs in a database, explains them, and says what it did not look at.",
     epilog=EPILOG,

@@ -33,14 +33,15 @@ def command(file: str, **given: Any) -> int:
     from dedupaudit.reports.saved import load
 
     options = settings_of(given).options
-    report = load(_read(file), file)
+    report = load(read_report(file), file)
     if file != "-" and options.output != "-" and is_same_file(Path(options.output), Path(file)):
         raise Refused(f"-o {visible(options.output)} would overwrite the report that is rendered", "name another file")
     report_to(report, options)
     return 0
 
 
-def _read(file: str) -> bytes:
+def read_report(file: str) -> bytes:
+    """Return a saved report's bytes; raises UsageError for a file that cannot be read."""
     from dedupaudit.display import visible
     from dedupaudit.errors import UsageError
 

@@ -124,6 +124,15 @@ class RepairDatabase(Protocol):
         Empty where rows cannot be named: such a table has a refusal.
         """
 
+    def hidden(self, catalog: Catalog) -> str | None:
+        """Return the pseudo-column that can be given back with a row (SQLite's rowid, where no column is it).
+
+        The quarantine keeps it as `dedupaudit_rowid`, behind RUN_COLUMNS.
+        """
+
+    def auto_updated(self, catalog: Catalog) -> tuple[str, ...]:
+        """Return the columns that the server sets by itself on UPDATE, unless they are given a value."""
+
     def inspect(self, table: Table) -> Inspection:
         """Return what refers to the table and what it fires, and each reason why it cannot be repaired."""
 
@@ -136,6 +145,9 @@ class RepairDatabase(Protocol):
         A quarantine table that lacks columns is given them. Raises Refused, saying what to grant or do, where the role
         may not, where the disk is full, or where a table of that name is not (any more) what the tool made.
         """
+
+    def quarantines(self) -> list[str]:
+        """Return the quoted names of all quarantine tables."""
 
     def has_own_tables(self) -> bool:
         """Say whether `runs` exists: no run was ever made where it does not."""

@@ -17,7 +17,7 @@ from dedupaudit.errors import StatementStopped, UsageError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.model import Strategy
 from dedupaudit.progress import Progress
-from dedupaudit.sources.tables import sqlite_selects
+from dedupaudit.sources.tables import sqlite_rowhash, sqlite_selects
 from dedupaudit.sources.tables.catalog import Catalog, Column
 from dedupaudit.sources.tables.fence import fence_condition, fence_select
 from dedupaudit.sources.tables.folding import fold
@@ -89,6 +89,7 @@ class SqliteSource:
         create("dedupaudit_fold", 1, self._fold, deterministic=True)
         create("dedupaudit_hash", 2, self._hash_value, deterministic=True)
         create("dedupaudit_hash_json", 2, self._hash_json, deterministic=True)
+        sqlite_rowhash.create_row_hash(self._connection)
         self._objects = ObjectReader(self._connection, self._encoding, self._execute, self._running)
 
     # ---- the catalog
@@ -248,6 +249,25 @@ class SqliteSource:
         with self._failures():
             rows, *distinct = self._execute("sample_distinct", parts, [limit]).fetchone()
         return Sample(rows, dict(zip(columns, distinct, strict=True)))
+
+    def row_hashes(self, table: Table, locators: Sequence[Key]) -> list[str | None]:
+        catalog, found = table.catalog, dict[Key, str]()
+        names = [name if name not in catalog.primary_key else quote(name) for name in self.locator(table)]
+        with self._failures():
+            for first in range(0, len(locators), _BATCH):
+                wanted = sqlite_rowhash.is_in(names, locators[first : first + _BATCH], self._encoding)
+                statement = f"SELECT {', '.join(names)}, {sqlite_rowhash.row_hash(catalog, 't')}"  # noqa: S608 (quoted)
+                for *locator, digest in self._connection.execute(
+                    f"{statement} FROM {catalog.quoted} AS t WHERE {wanted}"
+                ):
+                    found[tuple(locator)] = digest
+        return [found.get(locator) for locator in locators]
+
+    def identity(self) -> dict[str, str]:
+        return sqlite_rowhash.identity(self._path)
+
+    def clock(self) -> int:
+        return time.time_ns() // 1000
 
     def same(self, column: Column, first: Value, second: Value) -> bool:
         if type(first) is type(second) and first == second:

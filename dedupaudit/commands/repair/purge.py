@@ -1,0 +1,50 @@
+"""`dedupaudit repair purge`: drops old quarantine, for good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dedupaudit.commands.options import option, settings_of, shared
+
+if TYPE_CHECKING:
+    from dedupaudit.repair.journal import Run
+
+HELP = """\b
+Examples:
+  dedupaudit repair purge activities --older-than 30d --db sqlite:///app.db
+  dedupaudit repair purge activities --older-than 30d --confirm activities
+
+Drop the quarantine of TABLE's runs that ended longer ago, for good: they can not be undone any more. Quarantine holds
+whole rows, personal data among them: purge it as your rules for such data say. The journal stays; it holds no row.
+"""
+
+
+@click.command("purge", help=HELP)
+@click.argument("table")
+@option("--older-than", metavar="DURATION", default="30d", show_default=True, help="Only runs that ended longer ago.")
+@option("--confirm", metavar="TABLE", help="Say yes, where there is no terminal to ask on: the table's name.")
+@shared("database", "talk")
+def command(table: str, older_than: str, confirm: str | None, **given: Any) -> int:
+    """Ask, purge, and tell."""
+    from dedupaudit.commands.repair.asking import ask
+    from dedupaudit.display import visible
+    from dedupaudit.repair.run import purge
+    from dedupaudit.reports.words import plural
+    from dedupaudit.units import duration
+
+    seconds = duration(older_than)
+    settings = settings_of(given)
+
+    def confirmed(runs: Sequence[Run], rows: int, place: str) -> None:
+        told = [
+            f"About to drop {plural(rows, 'row')} of {plural(len(runs), 'run')} of {visible(table)} from quarantine in {place},"
+            " for good."
+        ]
+        ask(told, table, confirm, quiet=settings.options.quiet)
+
+    runs, rows = purge(settings, table, seconds, confirm=confirmed)
+    click.echo(f"Dropped {plural(rows, 'row')} of {plural(runs, 'run')} from quarantine.")
+    return 0

@@ -1,0 +1,36 @@
+"""`dedupaudit repair show RUN`: one run in full."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from dedupaudit.commands.options import settings_of, shared
+
+HELP = """\b
+Examples:
+  dedupaudit repair show last --db sqlite:///app.db
+  dedupaudit repair show 20251224T081530-3f2a9c -f json
+
+Tell one run in full: who and when, what it did, its proof that nothing was lost, and what it skipped and why.
+"""
+
+
+@click.command("show", help=HELP)
+@click.argument("run")
+@shared("database", "output", "talk")
+def command(run: str, **given: Any) -> int:
+    """Show one run."""
+    from dedupaudit.repair.run import known_run
+    from dedupaudit.repair.telling import run_json, run_lines, skipped_json
+
+    settings = settings_of(given)
+    known, skipped = known_run(settings, run)
+    if settings.options.format == "json":
+        click.echo(json.dumps({"run": run_json(known), "skipped": skipped_json(skipped)}))
+    else:
+        for line in run_lines(known, skipped):
+            click.echo(line)
+    return 0

@@ -1,0 +1,190 @@
+"""Applies a plan: chunk after chunk, each one transaction, and the proof at the end. Killed anywhere, it goes on there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from dedupaudit.display import visible
+from dedupaudit.errors import AuditError, Cancelled, ExitCode, RunFailed, SourceError
+from dedupaudit.interrupt import Interrupt
+from dedupaudit.progress import Progress
+from dedupaudit.repair.chunk import Chunk, Numbered
+from dedupaudit.repair.errors import Busy, Surprise, Violation
+from dedupaudit.repair.journal import Entry, Journal, Run
+from dedupaudit.repair.pace import Pace
+from dedupaudit.repair.planfile import PlanFile
+from dedupaudit.repair.proof import Proof, prove
+from dedupaudit.repair.site import Site
+from dedupaudit.times import iso
+
+SHOWN = 20
+"""Groups that were left as they were, shown at the end; the journal has all."""
+_ATTEMPTS = 5
+_MOST_IN_A_ROW = 3
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What an apply came to. `stopped` says why it did not get to the end; `signum` is the signal that asked for it."""
+
+    run: Run
+    proof: Proof | None = None
+    skipped: Sequence[Entry] = ()
+    stopped: str | None = None
+    signum: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """Return the contract's exit code."""
+        if self.signum is not None:
+            return 128 + self.signum
+        if self.proof is not None and not self.proof.holds:
+            return ExitCode.FAILED
+        return ExitCode.INCOMPLETE if self.stopped or self.run.groups_skipped else ExitCode.CLEAN
+
+
+@dataclass
+class Applying:
+    """A plan while it is applied: the lock is held, the run is written, and `run` is what the journal says of it."""
+
+    site: Site
+    journal: Journal
+    plan: PlanFile
+    run: Run
+    pace: Pace
+    interrupt: Interrupt
+    progress: Progress
+    _busy_in_a_row: int = field(default=0, init=False)
+
+    def apply(self) -> Applied:
+        """Apply what is left of the plan; raises RunFailed, Surprise or Locked, each saying how to go on."""
+        self.progress.start(f"repairing {visible(self.run.table_name)}", self.plan.removed)
+        try:
+            # A signal ends the run between two chunks, never within one.
+            with self.interrupt.deferred():
+                stopped = self._chunks()
+                return self._finished() if stopped is None else self._paused(stopped)
+        except Cancelled as cancelled:
+            return self._paused("a signal asked for it", cancelled.signum)
+        except Surprise as error:
+            self._note("failed", error.message)
+            raise
+        except SourceError as error:
+            self._note("interrupted", error.message)
+            raise RunFailed(
+                f"the repair stopped at line {self.run.position + 1:,} of the plan: {error.message}",
+                f"{error.hint + '; ' if error.hint else ''}nothing is half done: run the same command again and it goes"
+                f" on, or take it back with `dedupaudit repair undo {self.run.id}`",
+            ) from error
+        finally:
+            self.progress.finish()
+
+    def _chunks(self) -> str | None:
+        """Work through the plan; return why that ended before its end."""
+        batch: list[Numbered] = []
+        rows = 0
+        for line, group in self._groups():
+            alone = self.site.by_key and bool(group.merge)
+            size = 1 + len(group.victims)
+            if batch and (rows + size > self.pace.rows or alone):
+                if self._is_over(batch, rows):
+                    return "--run-time is over"
+                batch, rows = [], 0
+            batch.append((line, group))
+            rows += size
+            if alone:
+                rows = self.pace.rows
+        if batch and self._is_over(batch, rows):
+            return "--run-time is over"
+        return None
+
+    def _groups(self) -> Iterator[Numbered]:
+        for line, group in self.plan.groups():
+            if line > self.run.position and group.left is None and group.survivor is not None:
+                yield line, group
+
+    def _is_over(self, batch: Sequence[Numbered], rows: int) -> bool:
+        """Repair one batch, unless the time is over."""
+        self.pace.wait_for_others()
+        if self.pace.is_over:
+            return True
+        began = time.monotonic()
+        self._repair(batch)
+        self.pace.took(rows, time.monotonic() - began)
+        self.progress.advance_to(self.run.rows_deleted)
+        self.interrupt.check()
+        return False
+
+    def _repair(self, batch: Sequence[Numbered]) -> None:
+        """Repair a batch; where something stands in the way, in smaller parts, until the one group is known."""
+        attempt = 0
+        while True:
+            try:
+                self.run = self._chunk().apply(batch, batch[-1][0])
+                self._busy_in_a_row = 0
+                return
+            except Violation as error:
+                if len(batch) == 1:
+                    self._skip(batch[0], f"the database refuses it: {error.message}")
+                    return
+                break
+            except Busy as error:
+                attempt += 1
+                if attempt >= _ATTEMPTS and len(batch) == 1:
+                    self._give_up(batch[0], error)
+                    return
+                self.pace.back_off(attempt, error)
+                if len(batch) > 1 and attempt > 1:
+                    self.pace.smaller()
+                    break
+        middle = len(batch) // 2
+        self._repair(batch[:middle])
+        self._repair(batch[middle:])
+
+    def _give_up(self, numbered: Numbered, error: Busy) -> None:
+        self._busy_in_a_row += 1
+        if self._busy_in_a_row > _MOST_IN_A_ROW:
+            # Not one row but the table is locked: to go on would only skip all of it.
+            raise SourceError(error.message, error.hint or "see who holds the lock")
+        blocked = f" by {error.blocked_by}" if error.blocked_by else ""
+        self._skip(numbered, f"its rows stayed locked{blocked}")
+
+    def _skip(self, numbered: Numbered, why: str) -> None:
+        chunk = self._chunk()
+        chunk.skip(*numbered, why)
+        self.run = chunk.apply((), numbered[0])
+
+    def _chunk(self) -> Chunk:
+        return Chunk(self.site, self.journal, self.run, self.run.chunks + 1)
+
+    # ---- the end
+
+    def _finished(self) -> Applied:
+        proof = prove(self.site, self.run)
+        done = replace(
+            self.run,
+            state="done" if proof.holds else "failed",
+            position=self.plan.count,
+            finished_at=iso(self.site.database.clock()),
+            proof=proof.as_json(),
+            message=None if proof.holds else "conservation does not hold",
+        )
+        with self.site.database.transaction():
+            self.journal.fence(self.run)
+            self.journal.save(done)
+        return Applied(done, proof, self.journal.skipped(done, SHOWN))
+
+    def _paused(self, why: str, signum: int | None = None) -> Applied:
+        self._note("interrupted", why)
+        return Applied(self.run, None, (), why, signum)
+
+    def _note(self, state: str, why: str) -> None:
+        """Write down how the run ended, where the database still answers: the state is known without it."""
+        noted = replace(self.run, state=state, message=why)  # type: ignore[arg-type]
+        with suppress(AuditError), self.site.database.transaction():
+            self.journal.fence(self.run)
+            self.journal.save(noted)
+        self.run = noted

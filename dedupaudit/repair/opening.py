@@ -1,0 +1,115 @@
+"""Opens the table that a plan or a run is of, and refuses whatever is not what it was, before anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from dedupaudit.config import DatabaseSettings, Settings
+from dedupaudit.display import visible
+from dedupaudit.errors import Refused, UsageError
+from dedupaudit.interrupt import Interrupt
+from dedupaudit.progress import SILENT
+from dedupaudit.repair.databases import open_database
+from dedupaudit.repair.databases.protocol import Inspection, Link, RepairDatabase
+from dedupaudit.repair.errors import Locked
+from dedupaudit.repair.journal import Journal, Run
+from dedupaudit.repair.plan import Header
+from dedupaudit.repair.planning import shape_of
+from dedupaudit.repair.site import Rows, Site
+from dedupaudit.sources.tables import open_source
+from dedupaudit.sources.tables.resolve import resolve
+from dedupaudit.sources.tables.table import Table
+
+_PLAN_AGAIN = "make a new plan with `dedupaudit repair plan`"
+
+
+def database_of(settings: Settings, name: str | None = None) -> DatabaseSettings:
+    """Return the one database to repair: the named one where several are configured. Raises UsageError."""
+    databases = settings.require_databases()
+    if len(databases) == 1:
+        return databases[0]
+    for database in databases:
+        if database.name == name:
+            return database
+    shown = ", ".join(visible(database.name) for database in databases)
+    raise UsageError(
+        f"a repair works on one database at a time, and there are several: {shown}", "name one by --db URL"
+    )
+
+
+def planned_table(settings: Settings, database: DatabaseSettings, header: Header, interrupt: Interrupt) -> Table:
+    """Return the table of a plan, as the catalog has it now; raises Refused where it is not the planned one any more."""
+    source = open_source(database, interrupt, SILENT)
+    try:
+        if source.identity() != header.database:
+            raise Refused(
+                f"the plan was made for another database: {_shown(header.database)}, and this is {_shown(source.identity())}",
+                f"name that database by --db, or {_PLAN_AGAIN} here",
+            )
+        table = resolve(source, header.table, settings)
+    finally:
+        source.close()
+    catalog = table.catalog
+    was = (header.real, header.key, header.primary_key, header.columns)
+    if was != (catalog.quoted, table.key_names, catalog.primary_key, shape_of(catalog)):
+        raise Refused(f"table {visible(header.table)} is not as it was when the plan was made", _PLAN_AGAIN)
+    return table
+
+
+def _shown(identity: dict[str, str]) -> str:
+    return " ".join(f"{name}={visible(value)}" for name, value in identity.items())
+
+
+@contextmanager
+def opened(settings: DatabaseSettings) -> Iterator[RepairDatabase]:
+    """Open a database for writing, and close it at the end."""
+    database = open_database(settings)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def refuse(inspection: Inspection, table: Table, allowed: Sequence[str], *, updates: bool) -> None:
+    """Raise Refused for whatever stands in a repair's way. `updates` says that rows of the table itself are updated."""
+    if inspection.refusals:
+        raise Refused(
+            f"table {visible(table.name)} cannot be repaired: {inspection.refusals[0]}",
+            "; ".join(inspection.refusals[1:]),
+        )
+    own = table.catalog.name
+    fired = [
+        trigger
+        for trigger in inspection.triggers
+        if trigger.name not in allowed and (trigger.event == "DELETE" or trigger.table != own or updates)
+    ]
+    if fired:
+        shown = ", ".join(f"{visible(one.name)} ({one.event} on {visible(one.table)})" for one in fired)
+        flags = " ".join(f"--allow-trigger {visible(name)}" for name in dict.fromkeys(one.name for one in fired))
+        raise Refused(
+            f"the repair would fire triggers, whose doing no undo could take back: {shown}",
+            f"read them; where what they do is harmless: {flags}",
+        )
+
+
+def site_of(database: RepairDatabase, table: Table, links: Sequence[Link]) -> Site:
+    """Return the table under repair."""
+    by_key = not table.catalog.primary_key
+    return Site(database, Rows(database, table.catalog), table.key, by_key, tuple(links), database.shape(table.catalog))
+
+
+def acquire(database: RepairDatabase, journal: Journal, lock: str) -> None:
+    """Take the table's lock for as long as the connection lives; raises Locked, naming the holder, where it is taken."""
+    if database.acquire(lock):
+        return
+    holders = [run for run in journal.runs() if run.lock == lock and run.state in ("running", "undoing")]
+    who = f": {visible(holders[-1].holder, 300)}" if holders else ""
+    raise Locked(
+        f"another run works on {visible(lock)}{who}", "wait until it is done; `dedupaudit repair runs` shows it"
+    )
+
+
+def is_alive(database: RepairDatabase, run: Run) -> bool:
+    """Say whether a run that calls itself running has its lock."""
+    return run.state in ("running", "undoing") and database.is_held(run.lock)

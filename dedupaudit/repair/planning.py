@@ -1,0 +1,216 @@
+"""Makes a plan: looks for duplicates as `scan` does, chooses what stays, and knows each row again by a hash.
+
+Two passes over one snapshot: the first chooses, into a file without a name; the second adds the hashes. In between the
+plan is held against its limit, so that a plan that would remove too much is never written.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import BinaryIO, NamedTuple
+
+from dedupaudit import __version__
+from dedupaudit.causes.explainer import Explainer
+from dedupaudit.checks.base import TableScan
+from dedupaudit.checks.duplicate_ids import finding_of
+from dedupaudit.checks.duplicates import DuplicateGroup, read_groups
+from dedupaudit.checks.duplicates import Totals as GroupTotals
+from dedupaudit.display import visible
+from dedupaudit.errors import Refused
+from dedupaudit.model import Cause, Confidence, RowClass
+from dedupaudit.repair.choose import Choice, Chooser
+from dedupaudit.repair.errors import Surprise
+from dedupaudit.repair.plan import ColumnShape, Group, Header, Limit, Merge, PlanCause, PlannedRow, Totals, plan_value
+from dedupaudit.sources.tables.catalog import Catalog
+from dedupaudit.sources.tables.protocol import Key, TableSource
+from dedupaudit.sources.tables.table import Table
+from dedupaudit.times import iso
+
+_BATCH = 250
+LONGEST_LINE = 1_000
+"""Victims of one line: a key with more rows has several lines, each with the same survivor."""
+
+LEFT = {
+    "conflicting": "its rows differ, and no policy was named",
+    "id_collision": "its rows are different events under one ID: keep all, and widen the key",
+    "blank key": "its key is blank: such rows are never merged",
+    "unnamed": "a row has NULL in its primary key, and could not be found again",
+}
+"""Why a group is left as it is, in words for people."""
+
+KnownCause = Callable[[str], Cause | None]
+
+
+class _Chosen(NamedTuple):
+    """One group after the first pass: small and plain, because a million of them lie in a file."""
+
+    key: Key
+    row_class: RowClass
+    cause: tuple[str, Confidence] | None
+    rows: int
+    choice: Choice
+    locators: tuple[Key, ...]
+
+
+@dataclass
+class Plan:
+    """A plan that is not written yet: its header, and its groups, which can be read once."""
+
+    header: Header
+    groups: Iterator[Group]
+
+
+@dataclass
+class Planner:
+    """Plans the repair of one table. `report` maps a finding's fingerprint to its cause, where a report is the input."""
+
+    source: TableSource
+    table: Table
+    chooser: Chooser
+    limit: Limit
+    explainer: Explainer = field(default_factory=Explainer)
+    report: Mapping[str, Cause | None] | None = None
+
+    def plan(self, spool: BinaryIO) -> Plan:
+        """Look, choose, and return the plan; raises Refused for one that would remove more than its limit."""
+        scan = TableScan(self.source, self.table, (), self.source.clock(), 0.0, explainer=self.explainer)
+        rows = self.source.survey(self.table, ("null_ids",)).rows
+        totals = self._choose(scan, rows, spool)
+        if not self.limit.allows(totals.removed, rows):
+            raise Refused(
+                f"the plan would remove {totals.removed:,} of {rows:,} rows of {visible(self.table.name)}"
+                f" ({totals.removed / max(rows, 1):.1%}): more than --max-delete allows ({self.limit.shown()})",
+                "look at `dedupaudit scan` first: a wrong key makes everything a duplicate. If it is right, name a higher"
+                " --max-delete, such as 30% or 5000",
+            )
+        spool.seek(0)
+        return Plan(self._header(totals), self._hashed(spool))
+
+    def _choose(self, scan: TableScan, rows: int, spool: BinaryIO) -> Totals:
+        # All rows of a group are kept, and not only the evidence for people.
+        duplicates = self.source.duplicate_rows(self.table)
+        found = read_groups(duplicates, self.table, self.source.same, GroupTotals(), sys.maxsize)
+        groups = repaired = removed = merged = 0
+        left, rules, causes = Counter[str](), Counter[str](), Counter[str]()
+        for group, explain in self.explainer.groups(scan, found):
+            cause: Cause | None = explain().cause
+            if self.report is not None:
+                fingerprint = finding_of(scan, group, explain).fingerprint
+                if fingerprint not in self.report:
+                    continue
+                cause = self.report[fingerprint] or cause
+            chosen = self._chosen(group, cause)
+            groups += 1
+            causes[cause.name if cause else "unexplained"] += 1
+            if chosen.choice.survivor is None:
+                left[chosen.choice.rule] += 1
+            else:
+                repaired, removed = repaired + 1, removed + group.rows - 1
+                rules[chosen.choice.rule] += 1
+                merged += bool(chosen.choice.taken)
+            pickle.dump(chosen, spool, pickle.HIGHEST_PROTOCOL)
+        return Totals(
+            rows=rows,
+            groups=groups,
+            repaired=repaired,
+            removed=removed,
+            merged=merged,
+            rules=dict(rules),
+            left=dict(left),
+            causes=dict(causes.most_common()),
+        )
+
+    def _chosen(self, group: DuplicateGroup, cause: Cause | None) -> _Chosen:
+        choice = self.chooser.choose(group, cause.name if cause else None)
+        if self.table.catalog.primary_key and any(None in row.locator for row in group.sample):
+            # SQLite lets NULL into a primary key that does not forbid it.
+            choice = Choice(None, "unnamed")
+        told = (cause.name, cause.confidence) if cause else None
+        locators = () if choice.survivor is None else tuple(row.locator for row in group.sample)
+        return _Chosen(group.key, group.row_class, told, group.rows, choice, locators)
+
+    # ---- the second pass
+
+    def _hashed(self, spool: BinaryIO) -> Iterator[Group]:
+        chosen = _unpickled(spool)
+        while batch := list(islice(chosen, _BATCH)):
+            locators = [locator for one in batch for locator in one.locators]
+            hashes = iter(self.source.row_hashes(self.table, locators) if locators else ())
+            for one in batch:
+                yield from self._lines(one, [(locator, next(hashes)) for locator in one.locators])
+
+    def _lines(self, chosen: _Chosen, rows: list[tuple[Key, str | None]]) -> Iterator[Group]:
+        """Yield the lines of one group: one, unless it has very many rows."""
+        survivor = chosen.choice.survivor
+        common = {
+            "key": {name: plan_value(part) for name, part in zip(self.table.key_names, chosen.key, strict=True)},
+            "row_class": chosen.row_class,
+            "cause": PlanCause(name=chosen.cause[0], confidence=chosen.cause[1]) if chosen.cause else None,
+            "rows": chosen.rows,
+        }
+        if survivor is None:
+            yield Group(**common, left=chosen.choice.rule)
+            return
+        planned = [self._row(locator, digest) for locator, digest in rows]
+        kept, victims = planned[survivor], [row for number, row in enumerate(planned) if number != survivor]
+        for first in range(0, len(victims), LONGEST_LINE):
+            part = victims[first : first + LONGEST_LINE]
+            places = [number for number in range(len(planned)) if number != survivor][first : first + LONGEST_LINE]
+            merge = [
+                Merge(column=one.column, rule=one.rule, victim=places.index(one.row))
+                for one in chosen.choice.taken
+                if one.row in places
+            ]
+            yield Group(**common, rule=chosen.choice.rule, survivor=kept, victims=tuple(part), merge=tuple(merge))
+
+    def _row(self, locator: Key, digest: str | None) -> PlannedRow:
+        key = self.table.catalog.primary_key
+        if digest is None:
+            raise Surprise(f"a row of {visible(self.table.label)} was gone within one snapshot", "plan again")
+        pk = {name: plan_value(part) for name, part in zip(key, locator, strict=True)} if key else None
+        return PlannedRow(pk=pk, hash=digest)
+
+    def _header(self, totals: Totals) -> Header:
+        catalog = self.table.catalog
+        return Header(
+            database=self.source.identity(),
+            table=self.table.name,
+            created_at=iso(self.source.clock()),
+            tool=__version__,
+            source=self.source.name,
+            real=catalog.quoted,
+            key=self.table.key_names,
+            primary_key=catalog.primary_key,
+            columns=shape_of(catalog),
+            max_delete=self.limit,
+            on_conflict=self.chooser.policy,
+            totals=totals,
+        )
+
+
+def shape_of(catalog: Catalog) -> tuple[ColumnShape, ...]:
+    """Return a table's columns as a plan holds them."""
+    return tuple(
+        ColumnShape(name=column.name, declared=column.declared, collation=column.collation)
+        for column in catalog.columns
+    )
+
+
+def spooled() -> BinaryIO:
+    """Return a file without a name: what lies in it is gone when it is closed, or the program killed."""
+    return tempfile.TemporaryFile(prefix="dedupaudit-")  # type: ignore[return-value]  # it is binary
+
+
+def _unpickled(spool: BinaryIO) -> Iterator[_Chosen]:
+    while True:
+        try:
+            # Written by this very process, into a file that nobody else can open.
+            yield pickle.load(spool)  # noqa: S301
+        except EOFError:
+            return

@@ -1,0 +1,395 @@
+"""What the commands of `repair` do, from settings to outcome: plan, apply, undo, runs, purge."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dedupaudit.causes.explainer import Explainer
+from dedupaudit.config import DatabaseSettings, Settings
+from dedupaudit.display import visible
+from dedupaudit.errors import Cancelled, NothingToCheck, Refused, RunFailed, SourceError
+from dedupaudit.interrupt import Interrupt
+from dedupaudit.model import Cause
+from dedupaudit.progress import SILENT, Progress
+from dedupaudit.repair.apply import SHOWN, Applied, Applying
+from dedupaudit.repair.choose import Chooser, read_policy
+from dedupaudit.repair.databases.protocol import Inspection, Link, RepairDatabase
+from dedupaudit.repair.errors import Busy
+from dedupaudit.repair.journal import Entry, Journal, Run
+from dedupaudit.repair.opening import acquire, database_of, is_alive, opened, planned_table, refuse, site_of
+from dedupaudit.repair.pace import Announce, Kindness, Pace
+from dedupaudit.repair.plan import Header, Limit
+from dedupaudit.repair.planfile import PlanFile
+from dedupaudit.repair.planning import Plan, Planner, spooled
+from dedupaudit.repair.site import Rows
+from dedupaudit.repair.undo import Undoing
+from dedupaudit.sources.tables import open_source
+from dedupaudit.sources.tables.catalog import Catalog
+from dedupaudit.sources.tables.protocol import Reading, TableSource
+from dedupaudit.sources.tables.resolve import resolve
+from dedupaudit.sources.tables.table import Table
+from dedupaudit.times import iso, parse_time
+from dedupaudit.units import show_duration
+
+_CLOCKS_DIFFER = 300.0
+_CANNOT_LOCATE = ("mysql", "mariadb")
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What a plan is asked for. `causes` are those of a saved report, by fingerprint; None looks at everything."""
+
+    table: str
+    limit: Limit = field(default_factory=lambda: Limit(percent=10.0))
+    on_conflict: str | None = None
+    causes: dict[str, Cause | None] | None = None
+
+
+@contextmanager
+def planned(
+    settings: Settings,
+    request: PlanRequest,
+    *,
+    interrupt: Interrupt,
+    progress: Progress,
+    explainer: Explainer | None = None,
+) -> Iterator[tuple[Plan, Table]]:
+    """Look, choose, and give the plan; the groups are read from the open database as they are asked for."""
+    database = database_of(settings)
+    reading = Reading(
+        settings.options.engine if settings.options.engine != "spark" else "auto", settings.options.memory_limit
+    )
+    with ExitStack() as stack:
+        source = open_source(database, interrupt, progress, reading)
+        stack.callback(source.close)
+        table = resolve(source, request.table, settings)
+        _refuse_at_once(database, table)
+        ranked = read_policy(request.on_conflict, table)
+        chooser = Chooser(table if ranked is None else replace(table, group=ranked), request.on_conflict, ranked)
+        planner = Planner(source, chooser.table, chooser, request.limit, explainer or Explainer(), request.causes)
+        yield planner.plan(stack.enter_context(spooled())), table
+
+
+def _refuse_at_once(database: DatabaseSettings, table: Table) -> None:
+    """Refuse what an auditor's eyes can see already; `apply` looks at the rest: triggers, privileges, engines."""
+    catalog = table.catalog
+    if catalog.kind != "table":
+        raise Refused(f"{visible(table.name)} is a {catalog.kind}, and no table", "repair the table that it shows")
+    if not catalog.primary_key and database.url.scheme in _CANNOT_LOCATE:
+        raise Refused(
+            f"table {visible(table.name)} has no primary key: its rows could not be told apart here",
+            f"give it one: ALTER TABLE {catalog.quoted} ADD COLUMN row_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY",
+        )
+
+
+# ---- apply
+
+
+@dataclass(frozen=True)
+class ApplyRequest:
+    """What an apply is asked for; times are seconds."""
+
+    plan: Path
+    max_age: float = 3600.0
+    kindness: Kindness = field(default_factory=Kindness)
+    allowed_triggers: tuple[str, ...] = ()
+    replicas: tuple[DatabaseSettings, ...] = ()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What is shown before anything is changed. `resumed` is the run that goes on, None for a new one."""
+
+    header: Header
+    place: str
+    age: float
+    removed: int
+    inspection: Inspection
+    resumed: Run | None
+
+
+Confirm = Callable[[Offer], None]
+"""Asks; raises Refused or UsageError where the answer is no."""
+
+
+def apply_plan(
+    settings: Settings,
+    request: ApplyRequest,
+    *,
+    interrupt: Interrupt,
+    progress: Progress,
+    announce: Announce,
+    confirm: Confirm,
+) -> Applied:
+    """Apply a plan file to its database. Raises Refused, Locked, RunFailed and what a source raises."""
+    with PlanFile(request.plan) as plan, ExitStack() as stack:
+        header = plan.header
+        if plan.removed == 0:
+            raise Refused(
+                f"the plan removes no row: there is nothing to apply ({header.totals.groups:,} groups, all left as they are)",
+                "see why with `dedupaudit repair plan`; conflicting rows need a policy: --on-conflict",
+            )
+        settings_of_database = database_of(settings, header.source)
+        table = planned_table(settings, settings_of_database, header, interrupt)
+        database = stack.enter_context(opened(settings_of_database))
+        journal = Journal(database)
+        earlier = _earlier(journal, plan)
+        if earlier is not None and earlier.state == "done":
+            return Applied(earlier, stopped=None)
+        age = _age(database, header, request.max_age, resumed=earlier is not None)
+        inspection = database.inspect(table)
+        updates = header.totals.merged > 0 or any(
+            link.child.quoted == table.catalog.quoted for link in inspection.links
+        )
+        refuse(inspection, table, request.allowed_triggers, updates=updates)
+        confirm(Offer(header, database.place, age, plan.removed, inspection, earlier))
+        database.prepare(_touched(table, inspection.links))
+        acquire(database, journal, table.catalog.quoted)
+        run = _begun(journal, plan, table)
+        if run.state == "done":
+            return Applied(run)
+        ask_lag = _lag(database, request.replicas, interrupt, progress, stack)
+        pace = Pace(database, request.kindness, interrupt, announce, ask_lag)
+        site = site_of(database, table, inspection.links)
+        return Applying(site, journal, plan, run, pace, interrupt, progress).apply()
+
+
+def _earlier(journal: Journal, plan: PlanFile) -> Run | None:
+    """Return the last run of this very plan, unless it was taken back."""
+    runs = [run for run in journal.runs() if run.plan == plan.sha256]
+    if not runs or runs[-1].state == "undone":
+        return None
+    if runs[-1].state == "undoing":
+        raise Refused(
+            f"run {runs[-1].id} of this plan is being taken back",
+            f"finish that first: dedupaudit repair undo {runs[-1].id}",
+        )
+    return runs[-1]
+
+
+def _begun(journal: Journal, plan: PlanFile, table: Table) -> Run:
+    """Return the run to go on with, with the lock held: the unfinished one of this plan, or a new one."""
+    earlier = _earlier(journal, plan)
+    if earlier is not None:
+        return earlier if earlier.state == "done" else journal.take_over(earlier, "running")
+    return journal.begin(plan.sha256, table.name, table.catalog)
+
+
+def _age(database: RepairDatabase, header: Header, most: float, *, resumed: bool) -> float:
+    """Return how old a plan is, by the database's clock; raises Refused for one that is too old."""
+    created = parse_time(header.created_at)
+    if created is None:
+        raise Refused("the plan does not say when it was made", "make it again with `dedupaudit repair plan`")
+    age = (database.clock() - created) / 1_000_000
+    if age < -_CLOCKS_DIFFER:
+        raise Refused(
+            f"the plan is from the future: it was made at {visible(header.created_at)} by the database's clock, and now"
+            f" it is {iso(database.clock())}",
+            "see whether the server's clock jumped; then make a new plan",
+        )
+    if age > most and not resumed:
+        raise Refused(
+            f"the plan is {age / 60:,.0f} minutes old, and --max-age is {show_duration(most)}",
+            "make a new one: rows may have changed since; or allow more with --max-age",
+        )
+    return max(age, 0.0)
+
+
+def _touched(table: Table, links: Sequence[Link]) -> list[Catalog]:
+    """Return the catalogs of all tables whose rows a repair may change: each needs a quarantine."""
+    known = {table.catalog.quoted: table.catalog}
+    known.update({link.child.quoted: link.child for link in links})
+    return list(known.values())
+
+
+def _lag(
+    database: RepairDatabase,
+    replicas: Sequence[DatabaseSettings],
+    interrupt: Interrupt,
+    progress: Progress,
+    stack: ExitStack,
+) -> Callable[[], float | None]:
+    """Return what asks how far the slowest replica is behind: those that were named, else those that the server knows."""
+    if not replicas:
+        return database.lag
+    sources: list[TableSource] = []
+    for replica in replicas:
+        source = open_source(replica, interrupt, progress)
+        stack.callback(source.close)
+        sources.append(source)
+
+    def ask() -> float | None:
+        found = []
+        for source in sources:
+            try:
+                source.renew()
+                found.append(source.lag())
+            except SourceError:
+                # A replica that does not answer is as far behind as can be.
+                return float("inf")
+        known = [lag for lag in found if lag is not None]
+        return max(known) if known else None
+
+    return ask
+
+
+# ---- undo, runs, purge
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What an undo came to: the run, and how many rows were left because they changed since."""
+
+    run: Run
+    left: int
+    signum: int | None = None
+
+
+def undo_run(
+    settings: Settings,
+    named: str,
+    *,
+    interrupt: Interrupt,
+    progress: Progress,
+    confirm: Callable[[Run, str], None],
+    leave_changed: bool = False,
+    table: str | None = None,
+) -> Undone:
+    """Take a run back; raises Refused where it cannot be, with what stands in the way."""
+    with opened(database_of(settings)) as database:
+        journal = Journal(database)
+        run = journal.run(named, table)
+        if run.state == "undone":
+            raise Refused(
+                f"run {run.id} was taken back already, at {run.finished_at}", "`repair runs` lists the others"
+            )
+        confirm(run, database.place)
+        catalog, children = _catalogs(settings, database, run, interrupt)
+        database.prepare([catalog, *children])
+        acquire(database, journal, run.lock)
+        run = journal.run(run.id)
+        rows = Rows(database, catalog)
+        catalogs = {one.quoted: one for one in (catalog, *children)}
+        undoing = Undoing(database, journal, rows, catalogs, run, leave_changed)
+        undoing.refuse_obstacles()
+        undoing.run = journal.take_over(run, "undoing")
+        progress.start(f"taking back run {run.id}", run.chunks)
+        try:
+            with interrupt.deferred():
+                for chunk in range(run.chunks, 0, -1):
+                    _patiently(undoing, chunk, interrupt)
+                    progress.advance_to(run.chunks - chunk + 1)
+                    interrupt.check()
+        except Cancelled as cancelled:
+            return Undone(undoing.run, undoing.left, cancelled.signum)
+        except SourceError as error:
+            raise RunFailed(
+                f"the undo of run {run.id} stopped: {error.message}",
+                "run the same command again: it goes on where it stopped",
+            ) from error
+        finally:
+            progress.finish()
+        done = replace(undoing.run, state="undone", finished_at=iso(database.clock()))
+        with database.transaction():
+            journal.fence(undoing.run)
+            journal.save(done)
+        return Undone(done, undoing.left)
+
+
+def _patiently(undoing: Undoing, chunk: int, interrupt: Interrupt) -> None:
+    for attempt in range(1, 11):
+        try:
+            undoing.undo_chunk(chunk)
+            return
+        except Busy as error:
+            if attempt == 10:
+                raise SourceError(error.message, error.hint) from error
+            time.sleep(min(0.1 * 2**attempt, 2.0))
+            interrupt.check()
+
+
+def _catalogs(
+    settings: Settings, database: RepairDatabase, run: Run, interrupt: Interrupt
+) -> tuple[Catalog, list[Catalog]]:
+    """Return the catalog of a run's table, and of those that refer to it."""
+    source = open_source(database_of(settings), interrupt, SILENT)
+    try:
+        table = resolve(source, run.table_name, settings)
+    finally:
+        source.close()
+    if table.catalog.quoted != run.table_real:
+        raise Refused(
+            f"run {run.id} was on {visible(run.table_real)}, and {visible(run.table_name)} is {visible(table.catalog.quoted)} now",
+            f"name it in dedupaudit.toml: [tables.{visible(run.table_name)}] name = …",
+        )
+    links = database.inspect(table).links
+    return table.catalog, [link.child for link in links if link.child.quoted != table.catalog.quoted]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A run as `runs` shows it: one that calls itself running, and whose lock nobody holds, was interrupted."""
+
+    run: Run
+    state: str
+
+
+def known_runs(settings: Settings) -> list[Known]:
+    """Return all runs of the database, the oldest first."""
+    with opened(database_of(settings)) as database:
+        return [Known(run, _state(database, run)) for run in Journal(database).runs()]
+
+
+def known_run(settings: Settings, named: str) -> tuple[Known, list[Entry]]:
+    """Return one run, and the first groups that it skipped."""
+    with opened(database_of(settings)) as database:
+        journal = Journal(database)
+        run = journal.run(named)
+        return Known(run, _state(database, run)), journal.skipped(run, SHOWN)
+
+
+def _state(database: RepairDatabase, run: Run) -> str:
+    if run.state in ("running", "undoing"):
+        return run.state if is_alive(database, run) else "interrupted"
+    return run.state
+
+
+def purge(
+    settings: Settings, table: str | None, older_than: float, *, confirm: Callable[[Sequence[Run], int, str], None]
+) -> tuple[int, int]:
+    """Drop the quarantine of finished runs that ended longer ago; return how many runs and rows.
+
+    The journal stays: it holds no row, and says what became of each.
+    """
+    with opened(database_of(settings)) as database:
+        journal = Journal(database)
+        limit = database.clock() - int(older_than * 1_000_000)
+        old = [run for run in journal.runs() if _is_old(run, limit) and (table is None or run.table_name == table)]
+        tables = database.quarantines()
+        of_runs = f"dedupaudit_run IN ({', '.join(database.literal(run.id) for run in old)})"
+        counts = {name: _count(database, name, of_runs) for name in tables} if old else {}
+        rows = sum(counts.values())
+        if not rows:
+            raise NothingToCheck(
+                f"nothing to purge: no quarantine{f' of {visible(table)}' if table else ''} is older than {show_duration(older_than)}",
+                "`dedupaudit repair runs` lists the runs",
+            )
+        confirm(old, rows, database.place)
+        for name in (one for one, count in counts.items() if count):
+            with database.transaction():
+                database.execute(f"DELETE FROM {name} WHERE {of_runs}")  # noqa: S608
+        return len(old), rows
+
+
+def _is_old(run: Run, limit: int) -> bool:
+    ended = parse_time(run.finished_at) if run.finished_at else None
+    return run.state in ("done", "undone") and ended is not None and ended <= limit
+
+
+def _count(database: RepairDatabase, table: str, condition: str) -> int:
+    ((found,),) = database.fetch((), ["COUNT(*)"], f"FROM {table} WHERE {condition}")
+    return int(str(found))

@@ -1,0 +1,135 @@
+"""The table under repair with all that a chunk needs to know of it, and the SQL that reads, copies and removes rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from dedupaudit.repair.databases.protocol import RUN_COLUMNS, Link, RepairDatabase
+from dedupaudit.repair.journal import Run, pk_text
+from dedupaudit.sources.tables.catalog import Catalog, Column
+from dedupaudit.sources.tables.protocol import Key
+
+VICTIMS = 1
+"""The step of a chunk that copies victims; the ones after it copy what is changed and stays."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One table's rows over the connection that repairs: the repaired table, or a child of it."""
+
+    database: RepairDatabase
+    catalog: Catalog
+
+    @cached_property
+    def handle(self) -> tuple[Column, ...]:
+        """The columns that name a row within a transaction."""
+        return self.database.handle(self.catalog)
+
+    @cached_property
+    def handle_names(self) -> tuple[str, ...]:
+        """Their SQL names, without the table."""
+        return tuple(self.database.quote(column.name) for column in self.handle)
+
+    @cached_property
+    def quarantine(self) -> str:
+        """The quoted name of its quarantine table."""
+        return self.database.quarantine(self.catalog)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The SQL names of all its columns, generated ones too, and of what is hidden but can be given back."""
+        return tuple(self.database.quote(column.name) for column in self.catalog.columns)
+
+    def named(self, keys: Sequence[Key], alias: str = "") -> str:
+        """Return the condition that a row is one of these."""
+        return self.database.is_in([f"{alias}{name}" for name in self.handle_names], keys)
+
+    def pk_text(self, handle: Key) -> str:
+        """Return a row's name as the journal has it."""
+        return pk_text([column.name for column in self.handle], handle)
+
+    def hashes(self, condition: str, *, lock: bool = False) -> list[tuple[Key, str]]:
+        """Return name and hash of the rows that a condition (over the alias t) holds for; with `lock` they are locked.
+
+        They come in the order of their names, so that two that lock rows never wait for each other in a circle.
+        """
+        database, width = self.database, len(self.handle)
+        names = [f"t.{name}" for name in self.handle_names]
+        tail = f"FROM {self.catalog.quoted} AS t WHERE {condition} ORDER BY {', '.join(names)}"
+        rows = database.fetch(
+            tuple(zip(self.handle, names, strict=True)),
+            [database.row_hash(self.catalog, "t")],
+            tail + (database.locking if lock else ""),
+        )
+        return [(row[:width], str(row[width])) for row in rows]
+
+    def copy(self, run: Run, chunk: int, step: int, role: str, keys: Sequence[Key]) -> int:
+        """Copy rows whole into quarantine; return how many."""
+        hidden = self.database.hidden(self.catalog)
+        into = [*RUN_COLUMNS, *(["dedupaudit_rowid"] if hidden else [])]
+        taken = [*([f"t.{hidden}"] if hidden else []), *(f"t.{name}" for name in self.columns)]
+        literal = self.database.literal
+        return self.database.execute(
+            f"INSERT INTO {self.quarantine} ({', '.join(map(self.database.quote, into))}, {', '.join(self.columns)})"  # noqa: S608
+            f" SELECT {literal(run.id)}, {chunk}, {step}, {literal(role)}, {', '.join(taken)}"
+            f" FROM {self.catalog.quoted} AS t WHERE {self.named(keys, 't.')}"
+        )
+
+    def copied(self, run: Run, chunk: int | None, step: int | None, role: str = "") -> str:
+        """Return the condition (over the alias q) that a quarantined row is of this run, chunk and step."""
+        literal = self.database.literal
+        parts = [f"q.dedupaudit_run = {literal(run.id)}"]
+        parts += [f"q.dedupaudit_chunk = {chunk}"] if chunk is not None else []
+        parts += [f"q.dedupaudit_step = {step}"] if step is not None else []
+        parts += [f"q.dedupaudit_role = {literal(role)}"] if role else []
+        return " AND ".join(parts)
+
+    def quarantined(self, run: Run, chunk: int, step: int) -> list[str]:
+        """Return the hashes of what a chunk's step copied, made of the copies."""
+        texts = [self.database.row_hash(self.catalog, "q")]
+        where = f"FROM {self.quarantine} AS q WHERE {self.copied(run, chunk, step)}"
+        return [str(row[0]) for row in self.database.fetch((), texts, where)]
+
+    def delete(self, keys: Sequence[Key]) -> int:
+        """Delete rows; return how many."""
+        return self.database.execute(f"DELETE FROM {self.catalog.quoted} WHERE {self.named(keys)}")  # noqa: S608
+
+    def values(self, columns: Sequence[str], keys: Sequence[Key]) -> dict[Key, Key]:
+        """Return some columns of rows, by the rows' names."""
+        read = [column for name in columns if (column := self.catalog.column(name))]
+        names = [*self.handle_names, *(self.database.quote(column.name) for column in read)]
+        width = len(self.handle)
+        rows = self.database.fetch(
+            tuple((column, f"t.{name}") for column, name in zip((*self.handle, *read), names, strict=True)),
+            (),
+            f"FROM {self.catalog.quoted} AS t WHERE {self.named(keys, 't.')}",
+        )
+        return {row[:width]: row[width:] for row in rows}
+
+    def kept_as_they_are(self) -> str:
+        """Return what an UPDATE says so that the server changes nothing by itself."""
+        quote = self.database.quote
+        return "".join(f", {quote(name)} = {quote(name)}" for name in self.database.auto_updated(self.catalog))
+
+
+@dataclass(frozen=True)
+class Site:
+    """The table under repair and who refers to it. `by_key` says that rows have no primary key to be found by."""
+
+    database: RepairDatabase
+    rows: Rows
+    key: tuple[Column, ...]
+    by_key: bool
+    links: tuple[Link, ...]
+    shape: str
+
+    @property
+    def catalog(self) -> Catalog:
+        """The table."""
+        return self.rows.catalog
+
+    def children(self, link: Link) -> Rows:
+        """Return the rows of a link's child."""
+        return Rows(self.database, link.child)

@@ -1,0 +1,289 @@
+"""Takes a run back: victims return whole, children to their old parents, survivors to what they were; the last chunk first.
+
+Before the first chunk it is looked at whether all of it can be taken back; what stands in the way is named, and nothing
+is changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from dedupaudit.display import visible
+from dedupaudit.errors import Refused
+from dedupaudit.repair.databases.protocol import RepairDatabase
+from dedupaudit.repair.errors import Surprise, Violation
+from dedupaudit.repair.journal import Action, Entry, Journal, Run
+from dedupaudit.repair.plan import database_value
+from dedupaudit.repair.site import VICTIMS, Rows
+from dedupaudit.sources.tables.catalog import Catalog, Column
+from dedupaudit.sources.tables.protocol import Key
+
+_SHOWN = 5
+_BATCH = 500
+
+
+class Obstacle(NamedTuple):
+    """A row that cannot be taken back, and why."""
+
+    target: str
+    pk: str
+    why: str
+
+
+@dataclass
+class Undoing:
+    """One run while it is taken back. `catalogs` are those of the table and of its children, by their quoted names."""
+
+    database: RepairDatabase
+    journal: Journal
+    rows: Rows
+    catalogs: dict[str, Catalog]
+    run: Run
+    leave_changed: bool = False
+    left: int = field(default=0, init=False)
+    _seen: set[tuple[str, str]] = field(default_factory=set, init=False)
+
+    def obstacles(self) -> Iterator[Obstacle]:
+        """Yield what stands in the way: taken keys, rows that the application changed or removed since."""
+        yield from self._taken_keys()
+        for chunk in range(self.run.chunks, 0, -1):
+            entries = self.journal.of_chunk(self.run, chunk)
+            if not any(entry.action == "restored" for entry in entries):
+                yield from self._changed_rows(chunk, entries)
+
+    def refuse_obstacles(self) -> None:
+        """Raise Refused, naming the first obstacles, where there is one."""
+        found = []
+        for obstacle in self.obstacles():
+            found.append(obstacle)
+            if len(found) > _SHOWN:
+                break
+        if not found:
+            return
+        shown = "; ".join(f"{visible(one.target)} {visible(one.pk)}: {one.why}" for one in found[:_SHOWN])
+        more = " (and more)" if len(found) > _SHOWN else ""
+        raise Refused(
+            f"run {self.run.id} cannot be taken back as it is: {shown}{more}",
+            "move those rows out of the way (drop the unique constraint, undo a later run first); rows that were only"
+            " changed since are left as they are with --leave-changed",
+        )
+
+    def undo_chunk(self, chunk: int) -> None:
+        """Take one chunk back, in one transaction; raises Refused where the database forbids it."""
+        with self.database.transaction():
+            self.journal.fence(self.run)
+            entries = self.journal.of_chunk(self.run, chunk)
+            if any(entry.action == "restored" for entry in entries):
+                return
+            told = self._restore(chunk, entries)
+            for step in sorted({step for step in self._steps(chunk) if step[0] != VICTIMS}, reverse=True):
+                told += self._set_back(chunk, step[0], step[1], entries)
+            told = told or [Entry(0, "restored", self.rows.catalog.quoted, "{}", note="nothing was removed")]
+            self.journal.write(self.run, chunk, told, first=len(entries))
+            self.run = replace(self.run, position=chunk - 1)
+            self.journal.save(self.run)
+            self.left += sum(entry.action == "left" for entry in told)
+
+    # ---- victims
+
+    def _restore(self, chunk: int, entries: Sequence[Entry]) -> list[Entry]:
+        deleted = [entry for entry in entries if entry.action == "deleted"]
+        if not deleted:
+            return []
+        rows, catalog = self.rows, self.rows.catalog
+        quote = self.database.quote
+        known = json.loads(self.run.columns)
+        names = [quote(column.name) for column in catalog.columns if column.name in known and not column.generated]
+        where = rows.copied(self.run, chunk, VICTIMS)
+        hidden = self.database.hidden(catalog)
+        into, taken = [*names], [f"q.{name}" for name in names]
+        if hidden:
+            into.append(hidden)
+            taken.append(
+                f"CASE WHEN EXISTS (SELECT 1 FROM {catalog.quoted} AS t WHERE t.{hidden} = q.dedupaudit_rowid)"  # noqa: S608
+                " THEN NULL ELSE q.dedupaudit_rowid END"
+            )
+        try:
+            restored = self.database.execute(
+                f"INSERT INTO {catalog.quoted} ({', '.join(into)}){self.database.overriding}"  # noqa: S608
+                f" SELECT {', '.join(taken)} FROM {rows.quarantine} AS q WHERE {where}"
+            )
+        except Violation as error:
+            raise Refused(
+                f"run {self.run.id} cannot be taken back: the database refuses its rows: {error.message}",
+                "move what stands in the way, then run the same command again: it goes on where it stopped",
+            ) from error
+        if restored != len(deleted):
+            raise Surprise(f"{restored:,} rows of chunk {chunk} are in quarantine, and not {len(deleted):,}", _ALTERED)
+        self._verify(chunk, deleted)
+        self.database.execute(f"DELETE FROM {rows.quarantine} WHERE {_without_alias(where)}")  # noqa: S608
+        return [entry._replace(action="restored", hash_after=entry.hash_before) for entry in deleted]
+
+    def _verify(self, chunk: int, deleted: Sequence[Entry]) -> None:
+        """See that what was restored has the hashes that were read before it was deleted."""
+        rows = self.rows
+        if Counter(rows.quarantined(self.run, chunk, VICTIMS)) != Counter(entry.hash_before for entry in deleted):
+            raise Surprise(f"the rows of chunk {chunk} in quarantine are not those that were put there", _ALTERED)
+        if not rows.catalog.primary_key:
+            return
+        for first in range(0, len(deleted), _BATCH):
+            part = deleted[first : first + _BATCH]
+            now = dict(rows.hashes(rows.named([_key(entry.pk) for entry in part], "t.")))
+            wrong = [entry.pk for entry in part if now.get(_key(entry.pk)) != entry.hash_before]
+            if wrong:
+                raise Surprise(
+                    f"a restored row is not what it was: {visible(wrong[0])}",
+                    "a trigger, a default or a changed column of the table interferes; nothing was changed",
+                )
+
+    # ---- children and survivors
+
+    def _steps(self, chunk: int) -> list[tuple[int, str]]:
+        """Return the steps that copied images in a chunk, each with the table whose rows they are of."""
+        found = []
+        for quoted, catalog in self.catalogs.items():
+            rows = Rows(self.database, catalog)
+            where = rows.copied(self.run, chunk, None)
+            texts = self.database.fetch((), ["q.dedupaudit_step"], f"FROM {rows.quarantine} AS q WHERE {where}")
+            found += [(int(str(step)), quoted) for step in {row[0] for row in texts}]
+        return found
+
+    def _set_back(self, chunk: int, step: int, quoted: str, entries: Sequence[Entry]) -> list[Entry]:
+        """Give rows that stayed the values that they had before, from their images of one step."""
+        rows = Rows(self.database, self.catalogs[quoted])
+        images = self._images(rows, chunk, step)
+        told = []
+        for entry in reversed(entries):
+            name = self._name_of_image(rows, entry)
+            if entry.action not in ("merged", "repointed") or entry.target != quoted:
+                continue
+            if images.get(name) != entry.hash_before:
+                continue  # the image of another step
+            del images[name]
+            now = self._find(rows, entry, lock=True)
+            if now is None:
+                told.append(entry._replace(action="left", note="changed since the repair"))
+            else:
+                told.append(self._put(rows, chunk, step, entry, now))
+        if not any(entry.action == "left" for entry in told):
+            where = _without_alias(rows.copied(self.run, chunk, step))
+            self.database.execute(f"DELETE FROM {rows.quarantine} WHERE {where}")  # noqa: S608
+        return told
+
+    def _find(self, rows: Rows, entry: Entry, *, lock: bool = False) -> Key | None:
+        """Return the name of a row that is as the repair left it; None where it is not any more."""
+        if rows.catalog.primary_key or self.database.hidden(rows.catalog):
+            found = rows.hashes(rows.named([_key(entry.pk)], "t."), lock=lock)
+        else:
+            # What names such a row does not outlive an update: it is known by its hash alone.
+            wanted = self.database.literal(entry.hash_after)
+            found = rows.hashes(f"{self.database.row_hash(rows.catalog, 't')} = {wanted}", lock=lock)
+        return next((name for name, digest in found if digest == entry.hash_after), None)
+
+    def _in_copy(self, rows: Rows) -> list[tuple[Column, str]]:
+        """Return what names an image among those of one step: the primary key, the rowid, or the hash."""
+        quote, catalog = self.database.quote, rows.catalog
+        if catalog.primary_key:
+            return [(column, f"q.{quote(column.name)}") for column in rows.handle]
+        if self.database.hidden(catalog):
+            return [(rows.handle[0], "q.dedupaudit_rowid")]
+        return []
+
+    def _name_of_image(self, rows: Rows, entry: Entry) -> Key:
+        if not self._in_copy(rows):
+            return (entry.hash_before,)
+        renamed = entry.action == "repointed" and entry.note
+        return _key(entry.note if renamed and entry.note else entry.pk)
+
+    def _images(self, rows: Rows, chunk: int, step: int) -> dict[Key, str]:
+        names = self._in_copy(rows)
+        found = self.database.fetch(
+            names,
+            [self.database.row_hash(rows.catalog, "q")],
+            f"FROM {rows.quarantine} AS q WHERE {rows.copied(self.run, chunk, step)}",
+        )
+        return {row[:-1] if names else row: str(row[-1]) for row in found}
+
+    def _put(self, rows: Rows, chunk: int, step: int, entry: Entry, now: Key) -> Entry:
+        """Set one row back from its image, and see that it is what it was."""
+        quote, catalog = self.database.quote, rows.catalog
+        name = self._name_of_image(rows, entry)
+        names = [sql for _column, sql in self._in_copy(rows)] or [self.database.row_hash(catalog, "q")]
+        image = f"{rows.copied(self.run, chunk, step)} AND {self.database.is_in(names, [name])}"
+        renamed = bool(catalog.primary_key) and name != now
+        values = ", ".join(
+            f"{quote(column.name)} = (SELECT q.{quote(column.name)} FROM {rows.quarantine} AS q WHERE {image} LIMIT 1)"  # noqa: S608
+            for column in catalog.columns
+            if not column.generated and (renamed or column.name not in catalog.primary_key)
+        )
+        self.database.execute(f"UPDATE {catalog.quoted} SET {values} WHERE {rows.named([now])}")  # noqa: S608
+        if catalog.primary_key or self.database.hidden(catalog):
+            back = rows.hashes(rows.named([name if catalog.primary_key else now], "t."))
+            if [digest for _name, digest in back] != [entry.hash_before]:
+                raise Surprise(f"a row of {visible(catalog.name)} could not be set back: {visible(entry.pk)}", _ALTERED)
+        action: Action = "unmerged" if entry.action == "merged" else "pointed_back"
+        return entry._replace(action=action, hash_before=entry.hash_after, hash_after=entry.hash_before)
+
+    # ---- what stands in the way
+
+    def _taken_keys(self) -> Iterator[Obstacle]:
+        """Yield quarantined rows whose place in a unique index is taken by a row of the table."""
+        rows, quote = self.rows, self.database.quote
+        catalog = rows.catalog
+        copies = rows.copied(self.run, None, VICTIMS)
+        handle = [column for name in catalog.primary_key if (column := catalog.column(name))] or list(
+            catalog.columns[:1]
+        )
+        for index in catalog.indexes:
+            if not index.unique or index.partial or None in index.columns or index.prefix:
+                continue
+            joined = " AND ".join(f"t.{quote(str(name))} = q.{quote(str(name))}" for name in index.columns)
+            found = self.database.fetch(
+                [(column, f"q.{quote(column.name)}") for column in handle],
+                (),
+                f"FROM {rows.quarantine} AS q JOIN {catalog.quoted} AS t ON {joined} WHERE {copies} LIMIT {_SHOWN + 1}",
+            )
+            for row in found:
+                pk = ", ".join(visible(part) for part in row)
+                yield Obstacle(catalog.name, pk, f"unique index {visible(index.name)} has its key already")
+
+    def _changed_rows(self, chunk: int, entries: Sequence[Entry]) -> Iterator[Obstacle]:
+        """Yield merged rows and re-pointed children that are not as the repair left them."""
+        if self.leave_changed:
+            return
+        last: dict[tuple[str, str], Entry] = {}
+        for entry in entries:
+            if entry.action in ("merged", "repointed"):
+                last[entry.target, entry.pk] = entry
+        for (target, pk), entry in last.items():
+            if (target, pk) in self._seen:
+                continue
+            self._seen.add((target, pk))
+            rows = Rows(self.database, self.catalogs[target])
+            if self._find(rows, entry) is None and not self._goes_itself(target, pk):
+                yield Obstacle(target, pk, "it was changed or removed since the repair")
+
+    def _goes_itself(self, target: str, pk: str) -> bool:
+        """Say whether a row was removed by a later chunk of this very run: it comes back before it is set back."""
+        literal = self.database.literal
+        where = (
+            f"FROM {self.database.own('journal')} WHERE run = {literal(self.run.id)} AND action = 'deleted'"
+            f" AND target = {literal(target)} AND pk = {literal(pk)}"
+        )
+        return bool(self.database.fetch((), ["pk"], where))
+
+
+_ALTERED = "somebody altered the quarantine or the journal; nothing was changed by this chunk"
+
+
+def _key(text: str) -> Key:
+    """Return a row's name as the journal has it."""
+    return tuple(database_value(value) for value in json.loads(text).values())
+
+
+def _without_alias(condition: str) -> str:
+    return condition.replace("q.dedupaudit_", "dedupaudit_")
