@@ -9,7 +9,7 @@ import secrets
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 from dedupaudit import __version__
 from dedupaudit.errors import NothingToCheck
@@ -131,7 +131,7 @@ class Journal:
 
     def take_over(self, run: Run, state: State) -> Run:
         """Make an unfinished run this process's: a statement of the old one that still waits finds another token."""
-        mine = replace(run, state=state, token=run.token + 1, version=__version__, message=None, **_whoever())
+        mine = replace(run, state=state, token=run.token + 1, message=None, **_whoever())
         with self._database.transaction():
             self.save(mine)
         return mine
@@ -210,7 +210,14 @@ def pk_text(names: Sequence[str], key: Sequence[Value]) -> str:
     return json.dumps({name: plan_value(part) for name, part in zip(names, key, strict=True)}, ensure_ascii=True)
 
 
-def _whoever() -> dict[str, object]:  # who, host, process, version
+class _Whoever(TypedDict):
+    who: str
+    host: str
+    process: int
+    version: str
+
+
+def _whoever() -> _Whoever:
     try:
         who = getpass.getuser()
     except (KeyError, OSError):

@@ -204,7 +204,7 @@ def shape_of(catalog: Catalog) -> tuple[ColumnShape, ...]:
 
 def spooled() -> BinaryIO:
     """Return a file without a name: what lies in it is gone when it is closed, or the program killed."""
-    return tempfile.TemporaryFile(prefix="dedupaudit-")  # type: ignore[return-value]  # it is binary
+    return tempfile.TemporaryFile(prefix="dedupaudit-")
 
 
 def _unpickled(spool: BinaryIO) -> Iterator[_Chosen]:

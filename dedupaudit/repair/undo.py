@@ -57,6 +57,7 @@ class Undoing:
 
     def refuse_obstacles(self) -> None:
         """Raise Refused, naming the first obstacles, where there is one."""
+        self._refuse_purged()
         found = []
         for obstacle in self.obstacles():
             found.append(obstacle)
@@ -71,6 +72,23 @@ class Undoing:
             "move those rows out of the way (drop the unique constraint, undo a later run first); rows that were only"
             " changed since are left as they are with --leave-changed",
         )
+
+    def _refuse_purged(self) -> None:
+        """Raise Refused where rows are not in quarantine any more that were not brought back either."""
+        journal, literal = self.database.own("journal"), self.database.literal
+        told = self.database.fetch(
+            (),
+            ["SUM(CASE WHEN action = 'deleted' THEN 1 ELSE -1 END)"],
+            f"FROM {journal} WHERE run = {literal(self.run.id)} AND action IN ('deleted', 'restored') AND pk <> '{{}}'",
+        )
+        where = f"FROM {self.rows.quarantine} AS q WHERE {self.rows.copied(self.run, None, VICTIMS)}"
+        kept = self.database.fetch((), ["COUNT(*)"], where)
+        missing = int(str(told[0][0] or 0)) - int(str(kept[0][0]))
+        if missing:
+            raise Refused(
+                f"run {self.run.id} cannot be taken back: {abs(missing):,} of its rows are not in quarantine any more",
+                "`repair purge` drops old quarantine for good; restore those rows from a backup",
+            )
 
     def undo_chunk(self, chunk: int) -> None:
         """Take one chunk back, in one transaction; raises Refused where the database forbids it."""

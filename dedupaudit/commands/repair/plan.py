@@ -141,7 +141,7 @@ def _limit(given: tuple[str, ...]) -> Limit:
                 f"--max-delete {visible(text)} is no limit", "it is a number of rows (5000) or a share (30%)"
             )
         limit["percent" if text.endswith("%") else "rows"] = value
-    return Limit(**limit)  # type: ignore[arg-type]
+    return Limit(**limit)
 
 
 def _causes(report: str | None) -> dict[str, Cause | None] | None:

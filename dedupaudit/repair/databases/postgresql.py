@@ -14,6 +14,7 @@ from dedupaudit.repair.databases.protocol import Inspection, Own
 from dedupaudit.repair.errors import Locked
 from dedupaudit.sources.tables import postgresql_rowhash
 from dedupaudit.sources.tables.catalog import Catalog, Column
+from dedupaudit.sources.tables.postgresql_session import names
 from dedupaudit.sources.tables.postgresql_sql import literal, quote
 from dedupaudit.sources.tables.postgresql_types import ColumnType, family_of, shown
 from dedupaudit.sources.tables.protocol import Key, Value
@@ -141,6 +142,10 @@ class PostgresqlRepair:
     def prepare(self, tables: Sequence[Catalog]) -> None:
         """Create what is missing of the tool's own tables; raises Refused, saying what to grant or do."""
         postgresql_prepare.prepare(self._connection, tables)
+
+    def quarantines(self) -> list[str]:
+        """Return the quoted names of all quarantine tables."""
+        return [postgresql_names.own(name) for name in names(self._connection.rows(self._filled("quarantines")))]
 
     def has_own_tables(self) -> bool:
         """Say whether a run was ever made."""
