@@ -218,7 +218,7 @@ class Connection:
             )
         if _is_refusal(error, state):
             return Violation(f"{about}: PostgreSQL refuses the change: {said}", "the rows stay as they are")
-        if state in _WRITING:
+        if state in _WRITING and "row-level security" not in said:
             what, hint = _WRITING[state]
             return SourceError(f"{about}: {what} ({said})", hint)
         return explain(error, about)

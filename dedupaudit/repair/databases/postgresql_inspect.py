@@ -157,7 +157,7 @@ def _child(connection: Connection, row: Row) -> tuple[Catalog | None, list[str]]
     if facts is None:
         return None, [f"{table} is gone: try again"]
     said = _common(table, facts, ("SELECT", "UPDATE"))
-    if not facts.usable or "SELECT" not in facts.privileges:
+    if not facts.usable or facts.secured or "SELECT" not in facts.privileges:
         return None, said
     # `describe` asks for rows alone, which this connection gives as well.
     catalog = describe(cast("Session", connection), relation).catalog

@@ -16,7 +16,8 @@ SELECT link.conname::pg_catalog.text,
 FROM pg_catalog.pg_constraint AS link
 JOIN pg_catalog.pg_class AS child ON child.oid = link.conrelid
 JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = child.relnamespace
-CROSS JOIN LATERAL pg_catalog.unnest(link.conkey, link.confkey) WITH ORDINALITY AS pair (own, other, number)
+CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(link.conkey), pg_catalog.unnest(link.confkey))
+    WITH ORDINALITY AS pair (own, other, number)
 JOIN pg_catalog.pg_attribute AS holding ON holding.attrelid = link.conrelid AND holding.attnum = pair.own
 JOIN pg_catalog.pg_attribute AS held ON held.attrelid = link.confrelid AND held.attnum = pair.other
 WHERE link.confrelid = {oid} AND link.contype = 'f' AND link.conparentid = 0

@@ -259,8 +259,8 @@ def test_many_locators_are_asked_for_at_once_and_their_order_is_kept(
 def test_a_database_without_an_encoding_keeps_every_byte(postgresql: PostgresqlServer) -> None:
     postgresql.execute("CREATE DATABASE raw ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'")
     try:
-        for statement in ("CREATE TABLE t (id text PRIMARY KEY, v int)",
-                          r"INSERT INTO t VALUES (convert_from('\xff61', 'SQL_ASCII'), 1), (convert_from('\xc3a9', 'SQL_ASCII'), 2)"):  # fmt: skip
+        rows = r"(convert_from('\xff61', 'SQL_ASCII'), 1), (convert_from('\xc3a9', 'SQL_ASCII'), 2)"
+        for statement in ("CREATE TABLE t (id text PRIMARY KEY, v int)", f"INSERT INTO t VALUES {rows}"):
             postgresql.execute(statement, database="raw")
         url = postgresql.url(database="raw")
         with opened(url) as (source, table):
@@ -268,9 +268,9 @@ def test_a_database_without_an_encoding_keeps_every_byte(postgresql: PostgresqlS
             found = source.row_hashes(table, asked)
         assert [one is None for one in found] == [False, False, True]
         with closing(repair(url)) as session:
-            rows = session.fetch([(table.catalog.columns[0], "t.id")], [session.row_hash(table.catalog, "t")],
+            read = session.fetch([(table.catalog.columns[0], "t.id")], [session.row_hash(table.catalog, "t")],
                                  f"FROM t AS t WHERE {session.is_in(['t.id'], asked)} ORDER BY t.v")  # fmt: skip
-        assert rows == [(Undecodable(b"\xffa"), found[0]), ("é", found[1])]
+        assert read == [(Undecodable(b"\xffa"), found[0]), ("é", found[1])]
     finally:
         postgresql.drop_database("raw")
 
