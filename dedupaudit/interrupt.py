@@ -31,7 +31,7 @@ class Interrupt:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Let a signal wait, within the block, until `check` is called: what is begun is finished. A second one ends it."""
+        """Let a signal wait, within the block, until `check` is called; a second one does not wait."""
         self.is_deferred = True
         try:
             yield

@@ -1,4 +1,4 @@
-"""Applies a plan: chunk after chunk, each one transaction, and the proof at the end. Killed anywhere, it goes on there."""
+"""Applies a plan: chunk after chunk, each one transaction, then the proof. Killed anywhere, it goes on there."""
 
 from __future__ import annotations
 

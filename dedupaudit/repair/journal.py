@@ -126,7 +126,7 @@ class Journal:
             updated_at=now,
             **_whoever(),
         )
-        self._database.execute(f"INSERT INTO {self._runs} ({', '.join(_COLUMNS)}) VALUES ({self._row(run)})")  # noqa: S608
+        self._database.execute(f"INSERT INTO {self._runs} ({', '.join(_COLUMNS)}) VALUES ({self._row(run)})")
         return run
 
     def take_over(self, run: Run, state: State) -> Run:
@@ -151,7 +151,7 @@ class Journal:
         pairs = ", ".join(
             f"{name} = {literal(now if name == 'updated_at' else getattr(run, name))}" for name in _COLUMNS[1:]
         )
-        self._database.execute(f"UPDATE {self._runs} SET {pairs} WHERE id = {literal(run.id)}")  # noqa: S608
+        self._database.execute(f"UPDATE {self._runs} SET {pairs} WHERE id = {literal(run.id)}")
 
     def _select(self, tail: str) -> list[Run]:
         rows = self._database.fetch((), _COLUMNS, f"FROM {self._runs} {tail}")
@@ -174,8 +174,7 @@ class Journal:
                 for number, entry in enumerate(entries[start : start + 1000], start=start)
             )
             self._database.execute(
-                f"INSERT INTO {self._journal} (run, chunk, seq, line, action, target, pk, hash_before, hash_after, note)"  # noqa: S608
-                f" VALUES {values}"
+                f"INSERT INTO {self._journal} (run, chunk, seq, {', '.join(Entry._fields)}) VALUES {values}"
             )
 
     def of_chunk(self, run: Run, chunk: int) -> list[Entry]:

@@ -93,7 +93,7 @@ class Repointing:
         names = [database.quote(column) for column in link.columns]
         values = ", ".join(f"{name} = {database.literal(value)}" for name, value in zip(names, survivor, strict=True))
         changed = database.execute(
-            f"UPDATE {link.child.quoted} SET {values}{children.kept_as_they_are()}"  # noqa: S608
+            f"UPDATE {link.child.quoted} SET {values}{children.kept_as_they_are()}"
             f" WHERE {database.is_in(names, [victim])}"
         )
         if changed != wanted:

@@ -39,12 +39,13 @@ def database_of(settings: Settings, name: str | None = None) -> DatabaseSettings
 
 
 def planned_table(settings: Settings, database: DatabaseSettings, header: Header, interrupt: Interrupt) -> Table:
-    """Return the table of a plan, as the catalog has it now; raises Refused where it is not the planned one any more."""
+    """Return the table of a plan as it is now; raises Refused where it is not the planned one any more."""
     source = open_source(database, interrupt, SILENT)
     try:
         if source.identity() != header.database:
             raise Refused(
-                f"the plan was made for another database: {_shown(header.database)}, and this is {_shown(source.identity())}",
+                f"the plan was made for another database: {_shown(header.database)};"
+                f" this is {_shown(source.identity())}",
                 f"name that database by --db, or {_PLAN_AGAIN} here",
             )
         table = resolve(source, header.table, settings)
@@ -100,7 +101,7 @@ def site_of(database: RepairDatabase, table: Table, links: Sequence[Link]) -> Si
 
 
 def acquire(database: RepairDatabase, journal: Journal, lock: str) -> None:
-    """Take the table's lock for as long as the connection lives; raises Locked, naming the holder, where it is taken."""
+    """Take the table's lock for as long as the connection lives; raises Locked, naming who has it."""
     if database.acquire(lock):
         return
     holders = [run for run in journal.runs() if run.lock == lock and run.state in ("running", "undoing")]

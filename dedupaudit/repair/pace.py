@@ -31,7 +31,7 @@ class Kindness:
 
 
 class Pace:
-    """Says how many rows the next chunk may have, waits before it where others need the server, and says when to stop."""
+    """Says how many rows the next chunk may have, waits where others need the server, and says when to stop."""
 
     def __init__(
         self, database: RepairDatabase, kindness: Kindness, interrupt: Interrupt, announce: Announce, ask_lag: AskLag
@@ -82,7 +82,7 @@ class Pace:
         return None
 
     def back_off(self, attempt: int, busy: Busy) -> None:
-        """Wait a little, longer each time and never as long as another who waits for the same; say who is waited for."""
+        """Wait a little, longer each time, and not in step with others who wait; say who is waited for."""
         if attempt == 1:
             who = f" ({busy.blocked_by})" if busy.blocked_by else ""
             self._announce(f"waiting for a lock{who}: {busy.message}")

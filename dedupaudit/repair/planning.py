@@ -68,7 +68,7 @@ class Plan:
 
 @dataclass
 class Planner:
-    """Plans the repair of one table. `report` maps a finding's fingerprint to its cause, where a report is the input."""
+    """Plans the repair of one table. `report` has the causes of a saved report, by the finding's fingerprint."""
 
     source: TableSource
     table: Table
@@ -86,8 +86,8 @@ class Planner:
             raise Refused(
                 f"the plan would remove {totals.removed:,} of {rows:,} rows of {visible(self.table.name)}"
                 f" ({totals.removed / max(rows, 1):.1%}): more than --max-delete allows ({self.limit.shown()})",
-                "look at `dedupaudit scan` first: a wrong key makes everything a duplicate. If it is right, name a higher"
-                " --max-delete, such as 30% or 5000",
+                "look at `dedupaudit scan` first: a wrong key makes everything a duplicate; if the key is right, allow"
+                " more, such as --max-delete 30% or --max-delete 5000",
             )
         spool.seek(0)
         return Plan(self._header(totals), self._hashed(spool))

@@ -61,14 +61,14 @@ def prove(site: Site, run: Run) -> Proof:
         return count("COUNT(*)", f"FROM {journal} WHERE {of_run} AND action IN ({listed})")
 
     hashes = (
-        f"SELECT hash_before AS h, 1 AS n FROM {journal} WHERE {of_run} AND action = 'deleted'"  # noqa: S608
+        f"SELECT hash_before AS h, 1 AS n FROM {journal} WHERE {of_run} AND action = 'deleted'"
         f" UNION ALL SELECT {database.row_hash(site.catalog, 'q')}, -1 FROM {site.rows.quarantine} AS q WHERE {copies}"
     )
     groups = (
-        f"SELECT line FROM {journal} WHERE {of_run} AND action IN ('kept', 'merged', 'deleted') GROUP BY line"  # noqa: S608
+        f"SELECT line FROM {journal} WHERE {of_run} AND action IN ('kept', 'merged', 'deleted') GROUP BY line"
         " HAVING SUM(CASE WHEN action = 'deleted' THEN 0 ELSE 1 END) <> 1"
     )
-    uneven = f"SELECT h, SUM(n) AS n FROM ({hashes}) AS told GROUP BY h HAVING SUM(n) <> 0"  # noqa: S608
+    uneven = f"SELECT h, SUM(n) AS n FROM ({hashes}) AS told GROUP BY h HAVING SUM(n) <> 0"
     return Proof(
         read=lines("kept", "merged", "deleted"),
         kept=lines("kept", "merged"),

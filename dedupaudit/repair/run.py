@@ -82,7 +82,8 @@ def _refuse_at_once(database: DatabaseSettings, table: Table) -> None:
     if not catalog.primary_key and database.url.scheme in _CANNOT_LOCATE:
         raise Refused(
             f"table {visible(table.name)} has no primary key: its rows could not be told apart here",
-            f"give it one: ALTER TABLE {catalog.quoted} ADD COLUMN row_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY",
+            f"give it one: ALTER TABLE {catalog.quoted} ADD COLUMN row_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT"
+            " PRIMARY KEY",
         )
 
 
@@ -130,7 +131,7 @@ def apply_plan(
         header = plan.header
         if plan.removed == 0:
             raise Refused(
-                f"the plan removes no row: there is nothing to apply ({header.totals.groups:,} groups, all left as they are)",
+                f"the plan removes no row: nothing to apply ({header.totals.groups:,} groups are left as they are)",
                 "see why with `dedupaudit repair plan`; conflicting rows need a policy: --on-conflict",
             )
         settings_of_database = database_of(settings, header.source)
@@ -213,7 +214,7 @@ def _lag(
     progress: Progress,
     stack: ExitStack,
 ) -> Callable[[], float | None]:
-    """Return what asks how far the slowest replica is behind: those that were named, else those that the server knows."""
+    """Return what asks how far the slowest replica is behind: of those named, else of those that the server knows."""
     if not replicas:
         return database.lag
     sources: list[TableSource] = []
@@ -323,7 +324,8 @@ def _catalogs(
         source.close()
     if table.catalog.quoted != run.table_real:
         raise Refused(
-            f"run {run.id} was on {visible(run.table_real)}, and {visible(run.table_name)} is {visible(table.catalog.quoted)} now",
+            f"run {run.id} was on {visible(run.table_real)}; {visible(run.table_name)} is"
+            f" {visible(table.catalog.quoted)} now",
             f"name it in dedupaudit.toml: [tables.{visible(run.table_name)}] name = …",
         )
     links = database.inspect(table).links
@@ -359,7 +361,7 @@ def _state(database: RepairDatabase, run: Run) -> str:
 
 
 def purge(
-    settings: Settings, table: str | None, older_than: float, *, confirm: Callable[[Sequence[Run], int, str], None]
+    settings: Settings, table: str, older_than: float, *, confirm: Callable[[Sequence[Run], int, str], None]
 ) -> tuple[int, int]:
     """Drop the quarantine of finished runs that ended longer ago; return how many runs and rows.
 
@@ -368,20 +370,20 @@ def purge(
     with opened(database_of(settings)) as database:
         journal = Journal(database)
         limit = database.clock() - int(older_than * 1_000_000)
-        old = [run for run in journal.runs() if _is_old(run, limit) and (table is None or run.table_name == table)]
+        old = [run for run in journal.runs() if _is_old(run, limit) and run.table_name == table]
         tables = database.quarantines()
         of_runs = f"dedupaudit_run IN ({', '.join(database.literal(run.id) for run in old)})"
         counts = {name: _count(database, name, of_runs) for name in tables} if old else {}
         rows = sum(counts.values())
         if not rows:
             raise NothingToCheck(
-                f"nothing to purge: no quarantine{f' of {visible(table)}' if table else ''} is older than {show_duration(older_than)}",
+                f"nothing to purge: no quarantine of {visible(table)} is older than {show_duration(older_than)}",
                 "`dedupaudit repair runs` lists the runs",
             )
         confirm(old, rows, database.place)
         for name in (one for one, count in counts.items() if count):
             with database.transaction():
-                database.execute(f"DELETE FROM {name} WHERE {of_runs}")  # noqa: S608
+                database.execute(f"DELETE FROM {name} WHERE {of_runs}")
         return len(old), rows
 
 

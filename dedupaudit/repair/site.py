@@ -72,7 +72,7 @@ class Rows:
         taken = [*([f"t.{hidden}"] if hidden else []), *(f"t.{name}" for name in self.columns)]
         literal = self.database.literal
         return self.database.execute(
-            f"INSERT INTO {self.quarantine} ({', '.join(map(self.database.quote, into))}, {', '.join(self.columns)})"  # noqa: S608
+            f"INSERT INTO {self.quarantine} ({', '.join(map(self.database.quote, into))}, {', '.join(self.columns)})"
             f" SELECT {literal(run.id)}, {chunk}, {step}, {literal(role)}, {', '.join(taken)}"
             f" FROM {self.catalog.quoted} AS t WHERE {self.named(keys, 't.')}"
         )
@@ -94,7 +94,7 @@ class Rows:
 
     def delete(self, keys: Sequence[Key]) -> int:
         """Delete rows; return how many."""
-        return self.database.execute(f"DELETE FROM {self.catalog.quoted} WHERE {self.named(keys)}")  # noqa: S608
+        return self.database.execute(f"DELETE FROM {self.catalog.quoted} WHERE {self.named(keys)}")
 
     def values(self, columns: Sequence[str], keys: Sequence[Key]) -> dict[Key, Key]:
         """Return some columns of rows, by the rows' names."""

@@ -1,4 +1,4 @@
-"""Takes a run back: victims return whole, children to their old parents, survivors to what they were; the last chunk first.
+"""Takes a run back, the last chunk first: victims return whole, children to their old parents, survivors as they were.
 
 Before the first chunk it is looked at whether all of it can be taken back; what stands in the way is named, and nothing
 is changed.
@@ -122,12 +122,12 @@ class Undoing:
         if hidden:
             into.append(hidden)
             taken.append(
-                f"CASE WHEN EXISTS (SELECT 1 FROM {catalog.quoted} AS t WHERE t.{hidden} = q.dedupaudit_rowid)"  # noqa: S608
+                f"CASE WHEN EXISTS (SELECT 1 FROM {catalog.quoted} AS t WHERE t.{hidden} = q.dedupaudit_rowid)"
                 " THEN NULL ELSE q.dedupaudit_rowid END"
             )
         try:
             restored = self.database.execute(
-                f"INSERT INTO {catalog.quoted} ({', '.join(into)}){self.database.overriding}"  # noqa: S608
+                f"INSERT INTO {catalog.quoted} ({', '.join(into)}){self.database.overriding}"
                 f" SELECT {', '.join(taken)} FROM {rows.quarantine} AS q WHERE {where}"
             )
         except Violation as error:
@@ -138,7 +138,7 @@ class Undoing:
         if restored != len(deleted):
             raise Surprise(f"{restored:,} rows of chunk {chunk} are in quarantine, and not {len(deleted):,}", _ALTERED)
         self._verify(chunk, deleted)
-        self.database.execute(f"DELETE FROM {rows.quarantine} WHERE {_without_alias(where)}")  # noqa: S608
+        self.database.execute(f"DELETE FROM {rows.quarantine} WHERE {_without_alias(where)}")
         return [entry._replace(action="restored", hash_after=entry.hash_before) for entry in deleted]
 
     def _verify(self, chunk: int, deleted: Sequence[Entry]) -> None:
@@ -189,7 +189,7 @@ class Undoing:
                 told.append(self._put(rows, chunk, step, entry, now))
         if not any(entry.action == "left" for entry in told):
             where = _without_alias(rows.copied(self.run, chunk, step))
-            self.database.execute(f"DELETE FROM {rows.quarantine} WHERE {where}")  # noqa: S608
+            self.database.execute(f"DELETE FROM {rows.quarantine} WHERE {where}")
         return told
 
     def _find(self, rows: Rows, entry: Entry, *, lock: bool = False) -> Key | None:
@@ -234,11 +234,11 @@ class Undoing:
         image = f"{rows.copied(self.run, chunk, step)} AND {self.database.is_in(names, [name])}"
         renamed = bool(catalog.primary_key) and name != now
         values = ", ".join(
-            f"{quote(column.name)} = (SELECT q.{quote(column.name)} FROM {rows.quarantine} AS q WHERE {image} LIMIT 1)"  # noqa: S608
+            f"{quote(column.name)} = (SELECT q.{quote(column.name)} FROM {rows.quarantine} AS q WHERE {image} LIMIT 1)"
             for column in catalog.columns
             if not column.generated and (renamed or column.name not in catalog.primary_key)
         )
-        self.database.execute(f"UPDATE {catalog.quoted} SET {values} WHERE {rows.named([now])}")  # noqa: S608
+        self.database.execute(f"UPDATE {catalog.quoted} SET {values} WHERE {rows.named([now])}")
         if catalog.primary_key or self.database.hidden(catalog):
             back = rows.hashes(rows.named([name if catalog.primary_key else now], "t."))
             if [digest for _name, digest in back] != [entry.hash_before]:

@@ -18,6 +18,6 @@ DATABASES = {
 
 
 def open_database(settings: DatabaseSettings) -> RepairDatabase:
-    """Open one database for writing; raises SourceError where it cannot be reached, Refused where it takes no writes."""
+    """Open one database for writing; raises SourceError, or Refused where it takes no writes."""
     module, name = DATABASES[settings.url.scheme]
     return cast("RepairDatabase", getattr(import_module(module), name)(settings))

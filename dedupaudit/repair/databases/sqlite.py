@@ -89,7 +89,7 @@ class SqliteRepair:
     def fetch(self, columns: Sequence[tuple[Column, str]], texts: Sequence[str], tail: str) -> list[tuple[Value, ...]]:
         listed = [name for _column, name in columns] + [f"CAST({text} AS TEXT)" for text in texts]
         with self._failures():
-            return self._connection.execute(f"SELECT {', '.join(listed)} {tail}").fetchall()  # noqa: S608 (quoted)
+            return self._connection.execute(f"SELECT {', '.join(listed)} {tail}").fetchall()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -232,7 +232,7 @@ class SqliteRepair:
 
     def renew_lock(self, lock: str) -> None:
         renewed = self.execute(
-            f"UPDATE main.dedupaudit_locks SET expires = {_expiry()!r}"  # noqa: S608
+            f"UPDATE main.dedupaudit_locks SET expires = {_expiry()!r}"
             f" WHERE name = {self.literal(lock)} AND holder = {self.literal(self._holder)}"
         )
         if renewed != 1:
@@ -262,7 +262,7 @@ class SqliteRepair:
     def close(self) -> None:
         if self._lock is not None:
             with suppress(AuditError):
-                self.execute(f"DELETE FROM main.dedupaudit_locks WHERE holder = {self.literal(self._holder)}")  # noqa: S608
+                self.execute(f"DELETE FROM main.dedupaudit_locks WHERE holder = {self.literal(self._holder)}")
         self._connection.close()
 
 

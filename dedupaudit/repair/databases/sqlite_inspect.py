@@ -38,9 +38,8 @@ def _links(connection: sqlite3.Connection, catalog: Catalog) -> list[Link]:
             if str(row[2]).lower() == catalog.name.lower():
                 parts.setdefault(int(row[0]), []).append(row)
         child = read_catalog(connection, name) if parts else None
-        for rows in parts.values():
-            if child is not None:
-                found.append(_link(catalog, child, sorted(rows, key=lambda row: int(str(row[1])))))
+        if child is not None:
+            found += [_link(catalog, child, sorted(rows, key=_place)) for rows in parts.values()]
     return found
 
 
@@ -60,6 +59,10 @@ def _link(catalog: Catalog, child: Catalog, rows: list[tuple[object, ...]]) -> L
         on_delete=str(rows[0][6]),
         unique=guard(catalog, held) is not None,
     )
+
+
+def _place(row: tuple[object, ...]) -> int:
+    return int(str(row[1]))
 
 
 def _real(catalog: Catalog, name: str) -> str:
