@@ -91,11 +91,11 @@ def is_in(names: Sequence[str], keys: Sequence[Key]) -> str:
         return "FALSE"
     if len(names) == 1:
         return f"{names[0]} IN ({', '.join(value_literal(key[0]) for key in keys)})"
-    rows = [[value_literal(value) for value in key] for key in keys]
-    if len(rows) == 1:
-        # MySQL uses the index for several rows of values, and not for one.
-        return "(" + " AND ".join(f"{name} = {value}" for name, value in zip(names, rows[0], strict=True)) + ")"
-    return f"({', '.join(names)}) IN ({', '.join('(' + ', '.join(row) + ')' for row in rows)})"
+    # Not (a, b) IN ((…), …): MariaDB finds no row by a text there whose column has another character set.
+    rows = (
+        " AND ".join(f"{name} = {value_literal(value)}" for name, value in zip(names, key, strict=True)) for key in keys
+    )
+    return f"({' OR '.join(f'({row})' for row in rows)})"
 
 
 def hashes_query(catalog: Catalog, locators: Sequence[Key]) -> str:

@@ -210,5 +210,5 @@ def test_values_as_literals() -> None:
     assert value_literal(Undecodable(b"\xff")) == "x'ff'"
     assert value_literal(None) == "NULL"
     assert is_in(["a"], []) == "FALSE"
-    assert is_in(["a", "b"], [(1, 2)]) == "(a = 1 AND b = 2)"
-    assert is_in(["a", "b"], [(1, 2), (3, 4)]) == "(a, b) IN ((1, 2), (3, 4))"
+    assert is_in(["a"], [(1,), ("x",)]) == "a IN (1, _utf8mb4 x'78')"
+    assert is_in(["a", "b"], [(1, 2), (3, 4)]) == "((a = 1 AND b = 2) OR (a = 3 AND b = 4))"
