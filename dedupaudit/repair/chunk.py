@@ -212,15 +212,13 @@ class Chunk:
         """Read the survivors again, see that nothing happened to them, and write down what became of every row."""
         rows, target = self.site.rows, self.site.catalog.quoted
         now = self._survivors(locked, merged)
+        # A key of very many rows has several lines and one survivor, which only one of them merges.
+        differing = {one.survivor[0] for one in locked if one.line in merged}
         for one in locked:
             handle, before = one.survivor
             after = now.get(handle)
             pk = rows.pk_text(handle)
-            # A key of very many rows has several lines and one survivor, which only one of them merges.
-            may_differ = pk in repointed or any(
-                other.line in merged and other.survivor[0] == handle for other in locked
-            )
-            if after is None or (after != before and not may_differ):
+            if after is None or (after != before and handle not in differing and pk not in repointed):
                 raise Surprise(f"the row that was to stay is not as it was: {visible(pk)}", "nothing was changed")
             self.entries.append(Entry(one.line, "merged" if one.line in merged else "kept", target, pk, before, after))
             for victim, digest in one.victims:
