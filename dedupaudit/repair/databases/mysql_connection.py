@@ -40,7 +40,6 @@ _SETTINGS = {
     "sql_auto_is_null": "0",
     "sql_big_selects": "1",
     "sql_select_limit": "18446744073709551615",
-    "innodb_strict_mode": "1",
     "lock_wait_timeout": "2",
     "innodb_lock_wait_timeout": "2",
     "wait_timeout": _DAY,
@@ -48,6 +47,10 @@ _SETTINGS = {
     "net_write_timeout": _DAY,
     "idle_transaction_timeout": "0",
     "idle_write_transaction_timeout": "0",
+}
+# What is done without where the role may not set it.
+_WISHES = {
+    "innodb_strict_mode": "1",
     "information_schema_stats_expiry": "0",
     # A thousand keys are a thousand ranges of the primary key: no join with a temporary table, no pass over the table.
     "in_predicate_conversion_threshold": "0",
@@ -81,6 +84,9 @@ _WRITING = {
     1153: ("a statement is larger than max_allowed_packet", "raise it on the server, or repair fewer groups at a time"),
     1197: ("the transaction is larger than max_binlog_cache_size", "raise it, or repair fewer groups at a time"),
     1206: ("the server has no memory for more locks", "give it a larger buffer pool, or repair fewer groups at a time"),
+    1317: ("its statement was cancelled on the server (KILL)", "run the same command again"),
+    1054: ("the table was changed since it was looked at", "make a new plan"),
+    1146: ("the table is gone, or was renamed, since it was looked at", "make a new plan"),
     1665: ("the binary log takes no changes at READ COMMITTED", "set binlog_format to ROW or MIXED"),
 }
 _SOME_NUMBER = re.compile(rb"\D(\d+)")
@@ -130,10 +136,11 @@ class Connection:
         self.facts = ServerFacts(version or "", comment or "", known, int(packet), database or "", lower != "0")
         self.user = user or ""
         self.run("SET NAMES utf8mb4")
-        limits = _SETTINGS | _limits(timeout)
-        for name, value in limits.items():
+        settings = _SETTINGS | _limits(timeout)
+        for name, value in (settings | _WISHES).items():
             if name in known:
-                self.run(f"SET SESSION {name} = {value}")
+                with suppress(*([] if name in settings else [Denied])):
+                    self.run(f"SET SESSION {name} = {value}")
         self.run(sql_text("repair/mysql/session.sql"))
         with suppress(AuditError):
             grants = tuple(str(row[0]) for row in self.texts("SHOW GRANTS"))

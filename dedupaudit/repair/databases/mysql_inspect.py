@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import cast
 
 from dedupaudit.display import visible
+from dedupaudit.errors import SourceError
 from dedupaudit.repair.databases.mysql_connection import Connection, Denied
 from dedupaudit.repair.databases.mysql_tables import PREFIX, Place, grantee, kind_and_engine, place_of
 from dedupaudit.repair.databases.protocol import Inspection, Link, Trigger
@@ -163,10 +164,12 @@ class Inspector:
 
     def _hidden_triggers(self, place: Place) -> Iterator[str]:
         """Triggers are shown to those alone who may make some: others would be told that there are none."""
-        own = self._as_names(place.quoted)
+        # SHOW GRANTS quotes as the session does, and says * for all tables of a database.
+        ansi = ".".join('"' + name.replace('"', '""') + '"' for name in place)
+        own = {self._as_names(place.quoted), self._as_names(ansi)}
         for privileges in writing_privileges(self._connection.facts.grants, place.schema):
             rights, _on, scope = privileges.rpartition(" on ")
-            covers = scope.endswith(".*") or self._as_names(scope) == own
+            covers = scope.endswith(".*") or self._as_names(scope) in own
             if covers and {"TRIGGER", "ALL", "ALL PRIVILEGES"} & set(rights.split(", ")):
                 return
         yield f"the role cannot see whether it has triggers: {self._grant('TRIGGER', place.quoted)}"
@@ -213,6 +216,9 @@ class Inspector:
         except Denied:
             grant = self._grant("PROCESS", "*.*")
             yield f"the role cannot see whether tables that it has no right on refer to it: {grant}"
+            return
+        except SourceError as error:
+            yield f"whether tables that the role has no right on refer to it cannot be asked: {error.message}"
             return
         wanted = (self._as_names(place.schema), self._as_names(place.name))
         children = []
