@@ -167,15 +167,9 @@ class Journal:
 
     def write(self, run: Run, chunk: int, entries: Sequence[Entry], first: int = 0) -> None:
         """Write lines of one chunk, numbered from `first`."""
-        literal = self._database.literal
-        for start in range(0, len(entries), 1000):
-            values = ", ".join(
-                f"({literal(run.id)}, {chunk}, {first + number}, {', '.join(map(literal, entry))})"
-                for number, entry in enumerate(entries[start : start + 1000], start=start)
-            )
-            self._database.execute(
-                f"INSERT INTO {self._journal} (run, chunk, seq, {', '.join(Entry._fields)}) VALUES {values}"
-            )
+        rows = [(run.id, chunk, number, *entry) for number, entry in enumerate(entries, start=first)]
+        if rows:
+            self._database.insert(self._journal, ("run", "chunk", "seq", *Entry._fields), rows)
 
     def of_chunk(self, run: Run, chunk: int) -> list[Entry]:
         """Return the lines of one chunk, in their order."""

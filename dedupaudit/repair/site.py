@@ -65,6 +65,13 @@ class Rows:
         )
         return [(row[:width], str(row[width])) for row in rows]
 
+    def digest(self, condition: str, *, lock: bool = False) -> tuple[int, str]:
+        """Return how many rows a condition (over the alias t) holds for, and the digest of their hashes."""
+        names = ", ".join(f"t.{name}" for name in self.handle_names)
+        order = f" ORDER BY {names}" if lock else ""
+        tail = f"FROM {self.catalog.quoted} AS t WHERE {condition}{order}"
+        return self.database.digest(self.database.row_hash(self.catalog, "t"), tail, lock=lock)
+
     def copy(self, run: Run, chunk: int, step: int, role: str, keys: Sequence[Key]) -> int:
         """Copy rows whole into quarantine; return how many."""
         hidden = self.database.hidden(self.catalog)
@@ -86,11 +93,10 @@ class Rows:
         parts += [f"q.dedupaudit_role = {literal(role)}"] if role else []
         return " AND ".join(parts)
 
-    def quarantined(self, run: Run, chunk: int, step: int) -> list[str]:
-        """Return the hashes of what a chunk's step copied, made of the copies."""
-        texts = [self.database.row_hash(self.catalog, "q")]
+    def quarantined(self, run: Run, chunk: int, step: int) -> tuple[int, str]:
+        """Return how many rows a chunk's step copied, and the digest of their hashes, made of the copies."""
         where = f"FROM {self.quarantine} AS q WHERE {self.copied(run, chunk, step)}"
-        return [str(row[0]) for row in self.database.fetch((), texts, where)]
+        return self.database.digest(self.database.row_hash(self.catalog, "q"), where)
 
     def delete(self, keys: Sequence[Key]) -> int:
         """Delete rows; return how many."""

@@ -7,14 +7,13 @@ is changed.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from dedupaudit.display import visible
 from dedupaudit.errors import Refused
-from dedupaudit.repair.databases.protocol import RepairDatabase
+from dedupaudit.repair.databases.protocol import RepairDatabase, digest_of
 from dedupaudit.repair.errors import Surprise, Violation
 from dedupaudit.repair.journal import Action, Entry, Journal, Run
 from dedupaudit.repair.plan import database_value
@@ -144,7 +143,8 @@ class Undoing:
     def _verify(self, chunk: int, deleted: Sequence[Entry]) -> None:
         """See that what was restored has the hashes that were read before it was deleted."""
         rows = self.rows
-        if Counter(rows.quarantined(self.run, chunk, VICTIMS)) != Counter(entry.hash_before for entry in deleted):
+        hashes = sorted(str(entry.hash_before) for entry in deleted)
+        if rows.quarantined(self.run, chunk, VICTIMS) != (len(hashes), digest_of(hashes)):
             raise Surprise(f"the rows of chunk {chunk} in quarantine are not those that were put there", _ALTERED)
         if not rows.catalog.primary_key:
             return

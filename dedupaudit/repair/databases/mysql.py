@@ -22,6 +22,9 @@ from dedupaudit.sources.tables.protocol import Key, Value
 from dedupaudit.sources.tables.table import Table
 
 
+_INSERTED = 500
+
+
 class MysqlRepair:
     """A `RepairDatabase` over one database of a MySQL or MariaDB server."""
 
@@ -82,6 +85,18 @@ class MysqlRepair:
                     "raise max_allowed_packet on the server",
                 )
         return [tuple(None if raw is None else one(raw) for one, raw in zip(decode, row, strict=False)) for row in rows]
+
+    def digest(self, row_hash: str, tail: str, *, lock: bool = False) -> tuple[int, str]:
+        """Return how many rows there are, and the digest of their hashes."""
+        digest = f"SHA2(COALESCE(GROUP_CONCAT({row_hash} ORDER BY 1 SEPARATOR ''), ''), 256)"
+        rows = self._connection.texts(f"SELECT COUNT(*), {digest} {tail}{self.locking if lock else ''}")
+        return int(str(rows[0][0])), str(rows[0][1])
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[str | int | None]]) -> None:
+        """Write rows, some at a time: a statement is shorter than max_allowed_packet."""
+        for first in range(0, len(rows), _INSERTED):
+            values = ", ".join(f"({', '.join(map(self.literal, row))})" for row in rows[first : first + _INSERTED])
+            self.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values}")
 
     def transaction(self) -> AbstractContextManager[None]:
         """Begin a transaction; commit at the end, roll back on any exception."""

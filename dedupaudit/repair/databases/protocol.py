@@ -5,6 +5,7 @@ Everything else (what a chunk does, in which order, and how it is proved) is the
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ Own = Literal["runs", "journal"]
 
 RUN_COLUMNS = ("dedupaudit_run", "dedupaudit_chunk", "dedupaudit_step", "dedupaudit_role")
 """What a quarantine table has before the audited table's columns: text, integer, integer, text."""
+
+
+def digest_of(hashes: Sequence[str]) -> str:
+    """Return what `RepairDatabase.digest` gives for these hashes, sorted."""
+    return hashlib.sha256("".join(hashes).encode("ascii")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,15 @@ class RepairDatabase(Protocol):
         Columns (each with its SQL name) come as the values that `DuplicateRow.locator` has; `texts` are expressions
         that come as text or None, whatever their type.
         """
+
+    def digest(self, row_hash: str, tail: str, *, lock: bool = False) -> tuple[int, str]:
+        """Return how many rows `SELECT row_hash tail` has, and SHA-256 of their hashes, sorted and joined, as hex.
+
+        With `lock` the rows are locked, in the order that `tail` gives. A digest travels faster than the hashes.
+        """
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[str | int | None]]) -> None:
+        """Write rows into one of the tool's own tables."""
 
     def transaction(self) -> AbstractContextManager[None]:
         """Begin a transaction (READ COMMITTED; SQLite: IMMEDIATE); commit at the end, roll back on any exception."""

@@ -15,7 +15,7 @@ from urllib.parse import quote as percent
 from dedupaudit.config import DatabaseSettings
 from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, Refused, SourceError
-from dedupaudit.repair.databases.protocol import RUN_COLUMNS, Inspection, Own
+from dedupaudit.repair.databases.protocol import RUN_COLUMNS, Inspection, Own, digest_of
 from dedupaudit.repair.databases.sqlite_inspect import inspect
 from dedupaudit.repair.errors import Busy, Locked, Violation
 from dedupaudit.sources.tables import sqlite_rowhash
@@ -90,6 +90,15 @@ class SqliteRepair:
         listed = [name for _column, name in columns] + [f"CAST({text} AS TEXT)" for text in texts]
         with self._failures():
             return self._connection.execute(f"SELECT {', '.join(listed)} {tail}").fetchall()
+
+    def digest(self, row_hash: str, tail: str, *, lock: bool = False) -> tuple[int, str]:
+        hashes = sorted(str(digest) for (digest,) in self.fetch((), [row_hash], tail))
+        return len(hashes), digest_of(hashes)
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[str | int | None]]) -> None:
+        marks = ", ".join("?" * len(columns))
+        with self._failures():
+            self._connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
