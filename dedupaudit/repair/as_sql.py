@@ -2,54 +2,85 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterable, Iterator
+from math import copysign, isfinite
 
-from dedupaudit.display import visible
-from dedupaudit.repair.plan import Group, Header, PlannedRow, database_value
+from dedupaudit.display import escape, visible
+from dedupaudit.repair.plan import Group, Header, PlannedRow, PlanValue, database_value
+from dedupaudit.repair.telling import chosen_by, left_for
+from dedupaudit.reports.words import plural
 from dedupaudit.sources.tables.protocol import Undecodable, Value
 
 _NAMES = {"mysql": "`", "mariadb": "`"}
 _TEXT = {"sqlite": "CAST(x'{}' AS TEXT)", "postgresql": "convert_from('\\x{}', 'UTF8')"}
+_MERGES = {"max": "the greatest", "known": "it has none itself"}
+_LONGEST = 2_000
+"""Characters of a condition; a longer one is not read by anybody."""
 
 
 def plan_as_sql(header: Header, groups: Iterable[Group]) -> Iterator[str]:
-    """Yield the lines: a comment for each group, and its DELETE."""
+    """Yield the lines: what is said of a group in a comment, then its UPDATE where it takes values, and its DELETEs."""
     dialect = header.database.get("dialect", "")
-    yield f"-- {visible(header.table)}: what `dedupaudit repair apply` would remove. Read it; do not run it: it keeps no"
-    yield "-- quarantine, takes no locks, and does not see whether a row changed since."
+    yield f"-- {visible(header.table)}: what `dedupaudit repair apply` would do. To be read, not to be run: this keeps"
+    yield "-- no quarantine, re-points no child row, takes no lock, and does not see whether a row changed since."
     for number, group in enumerate(groups, start=1):
         key = ", ".join(f"{visible(name)} = {visible(_shown(value))}" for name, value in group.key.items())
-        cause = f"; cause {group.cause.name} ({group.cause.confidence})" if group.cause else ""
+        cause = f"; cause {visible(group.cause.name)} ({group.cause.confidence})" if group.cause else ""
         yield ""
-        yield f"-- {number}. {key}: {group.rows:,} rows, {group.row_class}{cause}"
+        yield f"-- {number}. {key}: {plural(group.rows, 'row')}, {group.row_class}{cause}"
         if group.survivor is None:
-            yield f"-- left as it is: {visible(group.left or '')}"
+            yield f"-- left as it is: {left_for(group.left or '')}"
             continue
-        for merge in group.merge:
-            yield f"-- {visible(merge.column)} is taken from {_place(group.victims[merge.victim])} ({merge.rule})"
-        yield f"-- stays: {_place(group.survivor)} ({visible(group.rule)})"
-        yield from _deletes(header, group, dialect)
+        yield f"-- stays: {_place(group.survivor)}; {chosen_by(group.rule)}"
+        yield from _takes(header, group, group.survivor, dialect)
+        yield from _goes(header, group, dialect)
 
 
-def _deletes(header: Header, group: Group, dialect: str) -> Iterator[str]:
+def _takes(header: Header, group: Group, survivor: PlannedRow, dialect: str) -> Iterator[str]:
+    for merge in group.merge:
+        victim = group.victims[merge.victim]
+        yield f"-- takes {visible(merge.column)} of {_place(victim)} ({_MERGES[merge.rule]})"
+        here, there = _condition(survivor, dialect), _condition(victim, dialect)
+        if here and there and _is_plain(header.real) and _is_plain(merge.column):
+            column = _name(merge.column, dialect)
+            value = f"(SELECT {column} FROM {header.real} WHERE {there})"  # noqa: S608 (for people to read)
+            yield f"UPDATE {header.real} SET {column} = {value} WHERE {here};"  # noqa: S608
+
+
+def _goes(header: Header, group: Group, dialect: str) -> Iterator[str]:
     for row in group.victims:
-        if row.pk is None:
+        condition = _condition(row, dialect) if _is_plain(header.real) else None
+        if condition is None:
             yield f"-- goes: {_place(row)}"
-            continue
-        condition = " AND ".join(
-            f"{_name(name, dialect)} = {_literal(database_value(value), dialect)}" for name, value in row.pk.items()
-        )
-        yield f"DELETE FROM {header.real} WHERE {condition};"  # noqa: S608 (for people to read)
+        else:
+            yield f"DELETE FROM {header.real} WHERE {condition};"  # noqa: S608
 
 
 def _place(row: PlannedRow) -> str:
     if row.pk is None:
-        return f"the row with the hash {row.hash[:16]}…"
+        return f"a row with the hash {row.hash[:16]}…"
     return ", ".join(f"{visible(name)} = {visible(_shown(value))}" for name, value in row.pk.items())
 
 
-def _shown(value: object) -> object:
-    return next(iter(value.values())) if isinstance(value, dict) else value
+def _shown(value: PlanValue) -> object:
+    if isinstance(value, dict) and "float" not in value:
+        return b64decode(next(iter(value.values())))
+    return value["float"] if isinstance(value, dict) else value
+
+
+def _condition(row: PlannedRow, dialect: str) -> str | None:
+    """Return what finds a row; None where SQL that can be read, and harms no terminal, cannot say it."""
+    if not row.pk or not all(map(_is_plain, row.pk)):
+        return None
+    condition = " AND ".join(
+        f"{_name(name, dialect)} = {_literal(database_value(value), dialect)}" for name, value in row.pk.items()
+    )
+    return condition if len(condition) <= _LONGEST else None
+
+
+def _is_plain(text: str) -> bool:
+    return escape(text) == text
 
 
 def _name(name: str, dialect: str) -> str:
@@ -61,13 +92,16 @@ def _literal(value: Value, dialect: str) -> str:
     match value:
         case None:
             return "NULL"
-        case int() | float():
-            return repr(value)
+        case int():
+            return str(value)
+        case float():
+            # No literal is infinite; one that is too large becomes it.
+            return repr(value) if isfinite(value) else f"{copysign(1, value):.0f}e999"
         case bytes():
             return f"'\\x{value.hex()}'" if dialect == "postgresql" else f"x'{value.hex()}'"
         case Undecodable():
             return _TEXT.get(dialect, "x'{}'").format(value.raw.hex())
     # What cannot be seen must not reach a terminal as it is.
-    if value.isprintable() and not ("\\" in value and dialect in _NAMES):
+    if _is_plain(value) and not ("\\" in value and dialect in _NAMES):
         return "'" + value.replace("'", "''") + "'"
     return _TEXT.get(dialect, "_utf8mb4 x'{}'").format(value.encode("utf-8", "surrogatepass").hex())

@@ -12,19 +12,25 @@ from pydantic import ValidationError
 
 from dedupaudit.display import json_safe, visible
 from dedupaudit.errors import Refused, UsageError
-from dedupaudit.repair.plan import End, Group, Header
+from dedupaudit.repair.plan import End, Group, Header, PlannedRow, PlanValue, database_value
 
 _AGAIN = "make it again with `dedupaudit repair plan`"
 _LONGEST = 256_000_000
 _Line = TypeVar("_Line", Header, Group, End)
 
 
-def write_plan(out: BinaryIO, header: Header, groups: Iterable[Group]) -> str:
-    """Write a plan and return its hash; groups are written as they come."""
+def write_plan(out: BinaryIO, header: Header, groups: Iterable[Group]) -> None:
+    """Write a plan; groups are written as they come."""
+    for _group in written(out, header, groups):
+        pass
+
+
+def written(out: BinaryIO, header: Header, groups: Iterable[Group]) -> Iterator[Group]:
+    """Write a plan, and give each group on once it is written. The plan is whole when the last one was taken."""
     digest, count = hashlib.sha256(), 0
 
     def write(line: Header | Group | End) -> None:
-        raw = json_safe(line.model_dump_json(by_alias=True)).encode("ascii", "backslashreplace") + b"\n"
+        raw = json_safe(line.model_dump_json(by_alias=True)).encode() + b"\n"
         digest.update(raw)
         out.write(raw)
 
@@ -32,9 +38,8 @@ def write_plan(out: BinaryIO, header: Header, groups: Iterable[Group]) -> str:
     for group in groups:
         write(group)
         count += 1
-    found = digest.hexdigest()
-    write(End(count=count, sha256=found))
-    return found
+        yield group
+    write(End(count=count, sha256=digest.hexdigest()))
 
 
 class PlanFile:
@@ -48,11 +53,10 @@ class PlanFile:
         try:
             self._file = path.open("rb")
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "not a possible file name"
-            raise UsageError(
-                f"cannot read the plan {self._shown}: {reason}", "name the file that `repair plan -o` wrote"
-            ) from None
+            raise self._unreadable(getattr(error, "strerror", None) or "not a possible file name") from None
         try:
+            if not self._file.seekable():
+                raise self._unreadable("it is a pipe, and a plan is read more than once")
             self._check()
         except BaseException:
             self._file.close()
@@ -75,6 +79,9 @@ class PlanFile:
             if 0 < number <= self.count:
                 yield number, Group.model_validate_json(raw)
 
+    def _unreadable(self, reason: str) -> UsageError:
+        return UsageError(f"cannot read the plan {self._shown}: {reason}", "name the file that `repair plan -o` wrote")
+
     def _check(self) -> None:
         """Read all of it once: every line is what it should be, and the hash and the counts are right."""
         digest, end = hashlib.sha256(), None
@@ -92,9 +99,7 @@ class PlanFile:
                 self._count(self._parsed(Group, raw, number))
             digest.update(raw)
         if end is None:
-            raise self._broken(
-                "it is empty" if not self.count and not hasattr(self, "header") else "its end is missing"
-            )
+            raise self._broken("its end is missing" if hasattr(self, "header") else "it is empty")
         self.sha256 = end.sha256
         totals = self.header.totals
         if totals.removed != self.removed:
@@ -109,18 +114,40 @@ class PlanFile:
             yield raw
 
     def _count(self, group: Group) -> None:
+        """Count a group, having seen that it says one thing: a hash holds for a line that somebody made up, too."""
         self.count += 1
+        line = f"line {self.count + 1}"
         if group.left is not None or group.survivor is None:
             if group.victims:
-                raise self._broken(f"line {self.count + 1} leaves a group and removes rows of it")
+                raise self._broken(f"{line} leaves a group and removes rows of it")
             return
         if not group.victims or any(merge.victim >= len(group.victims) for merge in group.merge):
-            raise self._broken(f"line {self.count + 1} has no victims, or merges one that it does not have")
+            raise self._broken(f"{line} has no victims, or merges one that it does not have")
+        rows = [group.survivor, *group.victims]
+        if not all(self._is_named(row) for row in rows) or not self._are_values(group.key, self.header.key):
+            raise self._broken(f"{line} does not name its rows by the columns of its header")
+        if self.header.primary_key and len({str(row.pk) for row in rows}) < len(rows):
+            raise self._broken(f"{line} has one row twice")
         self.removed += len(group.victims)
 
+    def _is_named(self, row: PlannedRow) -> bool:
+        names = self.header.primary_key
+        return row.pk is None if not names else row.pk is not None and self._are_values(row.pk, names)
+
+    def _are_values(self, values: dict[str, PlanValue], names: tuple[str, ...]) -> bool:
+        """Say whether these are values of just these columns, and each what a plan writes."""
+        try:
+            for value in values.values():
+                database_value(value)
+        except ValueError:
+            return False
+        return set(values) == set(names)
+
     def _header(self, raw: bytes) -> Header:
-        if b'"dedupaudit.plan/1"' not in raw or b'"kind":"repair"' not in raw.replace(b" ", b""):
-            raise self._broken("its first line is not the header of a repair plan")
+        start = raw[:400].replace(b" ", b"")
+        if b'"dedupaudit.plan/1"' not in start or b'"kind":"repair"' not in start:
+            what = "it is the plan of a migration" if b'"kind":"migrate"' in start else ""
+            raise self._broken(what or "its first line is not the header of a repair plan")
         return self._parsed(Header, raw, 0)
 
     def _parsed(self, model: type[_Line], raw: bytes, number: int) -> _Line:

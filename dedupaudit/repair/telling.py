@@ -1,4 +1,7 @@
-"""What `repair` says to people: the plan, the question before an apply, and what came of it. Plain lines, 80 columns."""
+"""What `repair` says to people: the plan, the question before an apply, and what came of it.
+
+Lines are wrapped to `width`; a command to be typed next stands on a line of its own, whole.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,14 @@ import json
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from dedupaudit.display import visible
+from dedupaudit.display import json_safe, visible
 from dedupaudit.repair.apply import SHOWN, Applied
 from dedupaudit.repair.journal import Entry, Run
 from dedupaudit.repair.plan import Header, Totals
 from dedupaudit.repair.planning import LEFT
 from dedupaudit.repair.proof import Proof
-from dedupaudit.repair.run import Known, Offer
-from dedupaudit.reports.words import length, plural
+from dedupaudit.repair.run import Known, Offer, Undone
+from dedupaudit.reports.words import length, percent, plural
 
 RULES = {
     "earliest": "the rows are identical: the earliest stays",
@@ -22,83 +25,112 @@ RULES = {
 }
 """Why a row stays, in words for people."""
 
+_NARROWEST = 60
+_FIGURE = 14
+_TOGETHER = "\u00a0"
+"""A space at which no line ends; `visible` lets none through."""
 
-def plan_summary(header: Header, width: int = 80) -> list[str]:
-    """Return what a plan comes to: what goes, what stays, and why."""
+
+def chosen_by(rule: str) -> str:
+    """Return why a row stays; a policy is named as it was typed."""
+    policy = rule.removeprefix("policy ")
+    return RULES.get(rule) or f"the rows differ: --on-conflict {visible(policy)} chose which stays"
+
+
+def left_for(why: str) -> str:
+    """Return why a group is left as it is."""
+    return f"{visible(why)}: {LEFT[why]}" if why in LEFT else visible(why)
+
+
+# ---- a plan
+
+
+def plan_summary(header: Header, width: int = 80, reported: int | None = None) -> list[str]:
+    """Return what a plan comes to: what goes, what stays, and why.
+
+    `reported` is how many of the table's IDs the report had that the plan was made of; None where all were looked at.
+    """
     totals = header.totals
-    lines = [
-        f"{visible(header.table)}: {plural(totals.rows, 'row')}, {plural(totals.groups, 'ID')} stored more than once",
-    ]
+    first = (
+        f"{visible(header.table)}: {plural(totals.rows, 'row')}, {plural(totals.groups, 'ID')} stored more than once"
+    )
+    if reported is not None:
+        first += f", of the {reported:,} that the report names"
+    lines = _prose(first, width)
     if totals.groups == 0:
         return [*lines, "Nothing to do."]
-    lines += ["", *_removals(totals, width), *_left(totals, width)]
+    return [*lines, "", *_reasons(totals, width)]
+
+
+def _reasons(totals: Totals, width: int) -> Iterator[str]:
+    yield from _removals(totals, width)
+    yield from _left(totals, width)
     if totals.causes:
-        lines.append(f"  causes  {', '.join(f'{name} {number:,}' for name, number in totals.causes.items())}")
-    return lines
+        causes = ", ".join(f"{visible(name)}{_TOGETHER}{number:,}" for name, number in totals.causes.items())
+        yield from _labelled("causes", causes, width)
 
 
 def _removals(totals: Totals, width: int) -> Iterator[str]:
     if not totals.removed:
-        yield "  remove  nothing"
+        yield from _labelled("remove", "nothing", width)
         return
-    share = totals.removed / max(totals.rows, 1)
-    yield f"  remove  {plural(totals.removed, 'row')} ({share:.2%} of the table) of {plural(totals.repaired, 'ID')}"
+    share = percent(totals.removed / max(totals.rows, 1))
+    of = f"{plural(totals.removed, 'row')} ({share} of the table) of {plural(totals.repaired, 'ID')}"
+    yield from _labelled("remove", of, width)
     for rule, number in totals.rules.items():
-        yield from _indented(number, RULES.get(rule, f"conflicting: {rule}"), width)
+        yield from _counted(number, chosen_by(rule), width)
     if totals.merged:
-        yield from _indented(totals.merged, "of these: the row that stays takes values of the others", width)
+        yield from _counted(totals.merged, "of these: the row that stays takes values of the others", width)
 
 
 def _left(totals: Totals, width: int) -> Iterator[str]:
-    if not totals.left:
+    every = sum(totals.left.values())
+    if not every:
         return
-    yield f"  leave   {plural(sum(totals.left.values()), 'ID')} as they are"
+    yield from _labelled("leave", f"{plural(every, 'ID')} as {'it is' if every == 1 else 'they are'}", width)
     for why, number in totals.left.items():
-        yield from _indented(number, f"{why}: {LEFT.get(why, '')}", width)
+        yield from _counted(number, left_for(why), width)
 
 
-def _indented(number: int, text: str, width: int) -> Iterator[str]:
-    first = f"{number:>17,}  "
-    yield from textwrap.wrap(text, max(width, 60), initial_indent=first, subsequent_indent=" " * len(first))
+# ---- apply
 
 
-def offer_lines(offer: Offer) -> list[str]:
+def offer_lines(offer: Offer, width: int = 80) -> list[str]:
     """Return what is about to happen, for the question before it does."""
     header = offer.header
-    lines = [
-        f"About to remove {plural(offer.removed, 'row')} of {visible(header.table)} in {offer.place}:",
-        *(line for line in plan_summary(header)[1:] if line),
-        f"  plan    made {length(offer.age)} ago; rows that changed since are left alone",
-        "  safety  each row goes into quarantine first, in the same transaction; `repair undo` brings it back",
-    ]
-    links = [link for link in offer.inspection.links]
-    if links:
-        shown = ", ".join(visible(link.name) for link in links[:5])
-        lines.append(
-            f"  refers  {plural(len(links), 'foreign key')} ({shown}): child rows are re-pointed to the row that stays"
-        )
+    first = f"About to remove {plural(offer.removed, 'row')} of {visible(header.table)} in {offer.place}:"
+    lines = [*_prose(first, width), *_reasons(header.totals, width)]
+    lines += _labelled("plan", f"made {length(offer.age)} ago; rows that changed since are left alone", width)
+    if offer.inspection.links:
+        links = [visible(link.name) for link in offer.inspection.links]
+        shown = ", ".join(links[:5]) + (", …" if len(links) > 5 else "")
+        keys = f"{plural(len(links), 'foreign key')} ({shown}): child rows are re-pointed to the row that stays"
+        lines += _labelled("refers", keys, width)
     if offer.resumed:
         run = offer.resumed
-        lines.append(f"  resume  run {run.id} goes on: {plural(run.rows_deleted, 'row')} removed already")
-    return lines
+        done = f"run {run.id} goes on: {plural(run.rows_deleted, 'row')} of these removed already"
+        lines += _labelled("resume", done, width)
+    safety = "each row goes into quarantine in the transaction that deletes it; `dedupaudit repair undo` brings it back"
+    return [*lines, *_labelled("safety", safety, width)]
 
 
-def applied_lines(applied: Applied) -> list[str]:
-    """Return what an apply came to."""
+def applied_lines(applied: Applied, width: int = 80, where: str = "") -> list[str]:
+    """Return what an apply came to; `where` are the options that name the database, for the next command."""
     run = applied.run
     if run.state == "done" and applied.proof is None and not applied.stopped:
-        return [
-            f"This plan was applied already, by run {run.id} at {run.finished_at}: nothing to do.",
-            f"To take it back: dedupaudit repair undo {run.id}",
-        ]
-    lines = [f"run {run.id}: {_figures(run)}"]
+        already = f"This plan was applied already, by run {run.id} at {run.finished_at}: nothing to do."
+        return [*_prose(already, width), *_back(run, where)]
+    lines = _prose(f"run {run.id}: {_figures(run)}", width)
     if applied.stopped:
-        lines.append(f"Stopped: {applied.stopped}. Run the same command again and it goes on.")
-    lines += skipped_lines(applied.skipped, run.groups_skipped)
+        lines += _prose(f"Stopped: {visible(applied.stopped, 300)}. Run the same command again and it goes on.", width)
+    lines += skipped_lines(applied.skipped, run.groups_skipped, width)
     if applied.proof:
-        lines.append(proof_line(applied.proof))
-    lines.append(f"To take it back: dedupaudit repair undo {run.id}")
-    return lines
+        lines += _prose(proof_line(applied.proof), width)
+    return [*lines, *_back(run, where)]
+
+
+def _back(run: Run, where: str) -> list[str]:
+    return ["To take it back:", f"  dedupaudit repair undo {run.id}{where}"]
 
 
 def _figures(run: Run) -> str:
@@ -109,58 +141,149 @@ def _figures(run: Run) -> str:
     return ", ".join(parts)
 
 
-def skipped_lines(skipped: Sequence[Entry], every: int) -> list[str]:
+def skipped_lines(skipped: Sequence[Entry], every: int, width: int = 80) -> list[str]:
     """Return the groups that were left as they were, and why."""
-    lines = [f"  skipped {visible(entry.pk)}: {visible(entry.note or '', 300)}" for entry in skipped]
-    if every > len(skipped) and skipped:
-        lines.append(f"  and {every - len(skipped):,} more: see the journal" if every > SHOWN else "")
-    return [line for line in lines if line]
+    lines = []
+    for entry in skipped:
+        lines += _prose(f"  skipped {_named(entry.pk)}: {visible(entry.note or '', 300)}", width, indent=10)
+    if every > len(skipped) >= SHOWN:
+        more = f"  and {every - len(skipped):,} more: they are in the journal, with the action 'skipped'"
+        lines += _prose(more, width, indent=6)
+    return lines
+
+
+def _named(pk: str) -> str:
+    """Return a row's name, JSON in the journal, as `id = 7`."""
+    try:
+        parts = json.loads(pk).items()
+    except (ValueError, AttributeError):
+        return visible(pk)
+    return ", ".join(
+        f"{visible(name)} = {visible(next(iter(value.values()), '') if isinstance(value, dict) else value)}"
+        for name, value in parts
+    )
 
 
 def proof_line(proof: Proof) -> str:
     """Return conservation in one sentence."""
     if proof.holds:
+        took = f" (proved in {length(proof.seconds)})" if proof.seconds else ""
         return (
-            f"Conservation holds: {proof.read:,} rows read = {proof.kept:,} kept + {proof.quarantined:,} in quarantine;"
-            f" {proof.deleted:,} deleted = {proof.journalled:,} journalled, every hash equal ({length(proof.seconds)})."
+            f"Nothing was lost: {proof.read:,} rows read under lock = {proof.kept:,} kept + {proof.quarantined:,} in"
+            f" quarantine; {proof.deleted:,} deleted, {proof.journalled:,} journalled, every hash is equal{took}."
         )
     return (
         f"CONSERVATION DOES NOT HOLD: {proof.read:,} read, {proof.kept:,} kept, {proof.quarantined:,} in quarantine,"
         f" {proof.deleted:,} deleted, {proof.journalled:,} journalled, {proof.mismatched:,} hashes differ,"
-        f" {proof.odd_groups:,} groups without one row that stays."
+        f" {proof.odd_groups:,} groups without one row that stays. Change nothing by hand: the quarantine and the"
+        " journal tell what became of each row."
     )
 
 
-def runs_lines(known: Sequence[Known]) -> list[str]:
-    """Return the runs as a table, the oldest first."""
+def _stored(proof: str) -> str:
+    """Return a proof that was stored, as `proof_line` says it."""
+    try:
+        figures = json.loads(proof)
+        figures.pop("holds", None)
+        return proof_line(Proof(**figures))
+    except (ValueError, TypeError, AttributeError):
+        return visible(proof, 500)
+
+
+# ---- undo
+
+
+def undo_offer_lines(run: Run, place: str, width: int = 80) -> list[str]:
+    """Return what is about to be brought back."""
+    rows = plural(run.rows_deleted, "row")
+    lines = _prose(f"About to bring back {rows} of {visible(run.table_name)} in {place}:", width)
+    lines += _labelled(
+        "run", f"{run.id}, begun {visible(run.started_at)} by {visible(run.who)}@{visible(run.host)}", width
+    )
+    lines += _labelled("did", _figures(run), width)
+    rest = "rows that it merged and child rows that it re-pointed become again what they were"
+    return lines + (_labelled("and", rest, width) if run.rows_merged or run.children_repointed else [])
+
+
+def undone_lines(undone: Undone, width: int = 80) -> list[str]:
+    """Return what an undo came to."""
+    run = undone.run
+    if undone.signum is not None:
+        return _prose(
+            f"Stopped by a signal; nothing is half done. Run the same command again and it goes on: run {run.id}", width
+        )
+    left = f"; {plural(undone.left, 'row')} left as it is, changed since" if undone.left == 1 else ""
+    left = f"; {plural(undone.left, 'row')} left as they are, changed since" if undone.left > 1 else left
+    return _prose(f"run {run.id} is taken back: {plural(run.rows_deleted, 'row')} restored{left}", width)
+
+
+def purge_offer_lines(table: str, runs: Sequence[Run], rows: int, place: str, width: int = 80) -> list[str]:
+    """Return what is about to be dropped for good."""
+    dropped = f"About to drop {plural(rows, 'row')} of {visible(table)} from quarantine in {place}, for good:"
+    lines = _prose(dropped, width)
+    lines += _labelled(
+        "runs", f"{len(runs):,}, from {runs[0].id} to {runs[-1].id}" if len(runs) > 1 else runs[0].id, width
+    )
+    return lines + _labelled("then", "no undo can bring these rows back; the journal, which holds none, stays", width)
+
+
+# ---- runs
+
+
+def runs_lines(known: Sequence[Known], width: int = 80) -> list[str]:
+    """Return the runs as a table, the oldest first. Where there is no room, the run's name alone says when it began."""
     if not known:
         return ["No repair was ever run here."]
-    lines = [f"{'RUN':<23} {'STATE':<12} {'TABLE':<20} {'REMOVED':>10} {'SKIPPED':>8}  STARTED"]
+    rows = [("RUN", "STATE", "REMOVED", "SKIPPED", "STARTED (UTC)", "TABLE")]
     for one in known:
         run = one.run
-        lines.append(
-            f"{run.id:<23} {one.state:<12} {visible(run.table_name, 32):<20} {run.rows_deleted:>10,}"
-            f" {run.groups_skipped:>8,}  {run.started_at[:19]}Z"
-        )
+        started = visible(run.started_at[:16].replace("T", " "))
+        figures = f"{run.rows_deleted:,}", f"{run.groups_skipped:,}"
+        rows.append((visible(run.id), one.state, *figures, started, visible(run.table_name, 60)))
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+    fits = sum(widths) + 2 * (len(widths) - 1) <= width
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0]), row[1].ljust(widths[1]), row[2].rjust(widths[2]), row[3].rjust(widths[3])]
+        lines.append("  ".join([*cells, *([row[4].ljust(widths[4])] if fits else []), row[5]]).rstrip())
     return lines
 
 
-def run_lines(known: Known, skipped: Sequence[Entry]) -> list[str]:
+def run_lines(known: Known, skipped: Sequence[Entry], width: int = 80, where: str = "") -> list[str]:
     """Return one run in full."""
     run = known.run
-    lines = [
-        f"run      {run.id}: {known.state}",
-        f"table    {visible(run.table_name)} ({visible(run.table_real)})",
-        f"by       {visible(run.who)}@{visible(run.host)}, process {run.process}, dedupaudit {visible(run.version)}",
-        f"began    {run.started_at}",
-        f"ended    {run.finished_at or '-'}",
-        f"did      {_figures(run)}, in {plural(run.chunks, 'chunk')}",
+    who = f"{visible(run.who)}@{visible(run.host)}, process {run.process}, dedupaudit {visible(run.version)}"
+    facts = [
+        ("run", f"{visible(run.id)}: {known.state}"),
+        ("table", f"{visible(run.table_name)} ({visible(run.table_real)})"),
+        ("by", who),
+        ("began", visible(run.started_at)),
+        ("ended", visible(run.finished_at or "-")),
+        ("did", f"{_figures(run)}, in {plural(run.chunks, 'chunk')}"),
+        *([("said", visible(run.message, 500))] if run.message else []),
+        *([("proof", _stored(run.proof))] if run.proof else []),
     ]
-    if run.message:
-        lines.append(f"said     {visible(run.message, 500)}")
-    if run.proof:
-        lines.append(f"proof    {visible(run.proof, 500)}")
-    return [*lines, *skipped_lines(skipped, run.groups_skipped)]
+    lines = [line for label, text in facts for line in _labelled(label, text, width)]
+    return [*lines, *skipped_lines(skipped, run.groups_skipped, width), *_next(known, where)]
+
+
+def _next(known: Known, where: str) -> list[str]:
+    """Return what can be done with a run, as commands."""
+    run = known.run
+    undo = f"  dedupaudit repair undo {visible(run.id)}{where}"
+    if known.state == "interrupted" and run.state == "undoing":
+        return ["The undo goes on with:", undo]
+    if known.state == "interrupted":
+        return ["The same `dedupaudit repair apply PLAN` goes on; or take it back:", undo]
+    return ["To take it back:", undo] if known.state in ("done", "failed") else []
+
+
+# ---- for programs
+
+
+def as_json(document: object) -> str:
+    """Return one line of JSON that nothing in it can make anything else."""
+    return json_safe(json.dumps(document))
 
 
 def run_json(known: Known) -> dict[str, object]:
@@ -192,3 +315,23 @@ def run_json(known: Known) -> dict[str, object]:
 def skipped_json(skipped: Iterable[Entry]) -> list[dict[str, object]]:
     """Return skipped groups for programs."""
     return [{"line": entry.line, "key": json.loads(entry.pk), "why": entry.note} for entry in skipped]
+
+
+# ---- lines
+
+
+def _prose(text: str, width: int, indent: int = 0) -> list[str]:
+    """Wrap text; lines after the first are indented. A word that is longer than a line stays whole."""
+    # A text that begins with spaces is indented itself; textwrap would keep them in the first line.
+    lines = textwrap.wrap(
+        text, max(width, _NARROWEST), subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
+    return [line.replace(_TOGETHER, " ") for line in lines]
+
+
+def _labelled(label: str, text: str, width: int) -> list[str]:
+    return _prose(f"  {label:<8}{text}", width, indent=10)
+
+
+def _counted(number: int, text: str, width: int) -> list[str]:
+    return _prose(f"{number:>{_FIGURE},}  {text}", width, indent=_FIGURE + 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ from dedupaudit.commands.options import option, settings_of, shared
 from dedupaudit.interrupt import Runtime
 
 if TYPE_CHECKING:
-    from dedupaudit.config import DatabaseSettings
+    from dedupaudit.config import DatabaseSettings, Settings
+    from dedupaudit.repair.apply import Applied
     from dedupaudit.repair.run import ApplyRequest, Offer
 
 HELP = """\b
@@ -22,10 +23,13 @@ Examples:
   dedupaudit repair apply plan.jsonl --confirm activities
   dedupaudit repair apply plan.jsonl --max-load 20 --max-lag 5s --run-time 2h
 
-Do exactly what PLAN says, to the database that it was made for: lock the rows of some keys, see that they are still
-what was planned, copy those that go into quarantine, re-point their children, delete, verify, and commit; then the next.
-Killed anywhere, the same command goes on. Exit 3: some keys were skipped, because their rows changed since. The run ends
-by proving that nothing was lost (exit 6 where that does not hold).
+Do exactly what PLAN says, to the database that it was made for, after showing it and asking. Chunk by chunk, each one
+transaction: lock the rows, see that they are still what was planned, copy what goes into quarantine, re-point child
+rows, delete, verify, commit. Killed anywhere, the same command goes on; `repair undo` takes all of it back. The run
+ends by proving that nothing was lost.
+
+Exit 3: IDs were skipped, because their rows changed since, or --run-time was over. 5: refused, nothing was changed.
+6: it failed, and how to go on is said. 75: another run works on the table.
 """
 
 
@@ -44,6 +48,7 @@ by proving that nothing was lost (exit 6 where that does not hold).
 @click.pass_obj
 def command(runtime: Runtime, /, plan: Path, confirm: str | None, **given: Any) -> int:
     """Ask, apply, tell, and return the exit code."""
+    from dedupaudit.commands.repair.answering import refuse_output, width_of
     from dedupaudit.commands.repair.asking import ask
     from dedupaudit.commands.running import announcing, progress_for
     from dedupaudit.repair.run import apply_plan
@@ -51,10 +56,11 @@ def command(runtime: Runtime, /, plan: Path, confirm: str | None, **given: Any) 
 
     request = _request(plan, given)
     settings = settings_of(given)
+    refuse_output(settings, ("the plan", plan))
     options = settings.options
 
     def confirmed(offer: Offer) -> None:
-        ask(offer_lines(offer), offer.header.table, confirm, quiet=options.quiet)
+        ask(offer_lines(offer, width_of(sys.stderr)), offer.header.table, confirm, quiet=options.quiet)
 
     with ExitStack() as stack:
         applied = apply_plan(
@@ -65,19 +71,23 @@ def command(runtime: Runtime, /, plan: Path, confirm: str | None, **given: Any) 
             announce=announcing(options),
             confirm=confirmed,
         )
-    _tell(applied, given["output"], as_json=options.format == "json")
+    _tell(applied, settings)
     return int(applied.exit_code)
 
 
 def _request(plan: Path, given: dict[str, Any]) -> ApplyRequest:
     """Take the options of this command alone out of what was given."""
+    from dedupaudit.errors import UsageError
     from dedupaudit.repair.pace import Kindness
     from dedupaudit.repair.run import ApplyRequest
     from dedupaudit.units import duration
 
     def seconds(name: str) -> float | None:
         text = given.pop(name)
-        return None if text is None else duration(text)
+        try:
+            return None if text is None else duration(text)
+        except UsageError as error:
+            raise UsageError(f"--{name.replace('_', '-')}: {error.message}", error.hint) from None
 
     max_load = given.pop("max_load")
     kindness = Kindness(
@@ -102,16 +112,29 @@ def _replica(url: str) -> DatabaseSettings:
     return DatabaseSettings(name or "replica", parsed)
 
 
-def _tell(applied: Any, output: str | None, *, as_json: bool) -> None:
-    from dedupaudit.redact import scrub
+def _tell(applied: Applied, settings: Settings) -> None:
+    """Write what came of it; that not all of it was done is said on stderr too, where the report is no text there."""
+    from dedupaudit.commands.repair.answering import answer, where
+    from dedupaudit.commands.repair.asking import say
     from dedupaudit.repair.run import Known
-    from dedupaudit.repair.telling import applied_lines, run_json, skipped_json
-    from dedupaudit.reports.write import write_report
+    from dedupaudit.repair.telling import applied_lines, proof_line, run_json, skipped_json
+    from dedupaudit.reports.words import plural
 
-    if as_json:
-        run = run_json(Known(applied.run, applied.run.state))
-        lines = [json.dumps({"run": run, "stopped": applied.stopped, "skipped": skipped_json(applied.skipped)})]
-    else:
-        lines = [scrub(line) for line in applied_lines(applied)]
-    path = Path(output) if output and output != "-" else None
-    write_report(path, lambda out: out.writelines(f"{line}\n" for line in lines) and None)
+    run, options = applied.run, settings.options
+    answer(
+        settings,
+        lambda width: applied_lines(applied, width, where()),
+        lambda: {
+            "run": run_json(Known(run, run.state)),
+            "stopped": applied.stopped,
+            "skipped": skipped_json(applied.skipped),
+        },
+    )
+    if options.output == "-" and options.format != "json":
+        return
+    if applied.proof is not None and not applied.proof.holds:
+        say([f"dedupaudit: {proof_line(applied.proof)}"])
+    elif applied.stopped:
+        say([f"dedupaudit: stopped: {applied.stopped}; the same command goes on"])
+    elif run.groups_skipped:
+        say([f"dedupaudit: {plural(run.groups_skipped, 'ID')} skipped: `dedupaudit repair show {run.id}` says why"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import sys
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from dedupaudit.config import Settings
     from dedupaudit.model import Cause
     from dedupaudit.progress import Progress
-    from dedupaudit.repair.plan import Header, Limit
+    from dedupaudit.repair.plan import Group, Header, Limit
+    from dedupaudit.repair.planning import Plan
 
 HELP = """\b
 Examples:
@@ -26,9 +29,10 @@ Examples:
   dedupaudit repair plan activities --on-conflict newest --logs 'logs/*.log*'
   dedupaudit repair plan activities --report report.json -o plan.jsonl
 
-Look for the duplicates of TABLE, choose what stays of each, and write the plan with -o. Changes nothing in the database.
-Of identical rows the earliest stays, of an upload's rows the one in the furthest state; rows that differ are left as
-they are, unless a policy is named; different events under one ID are never removed. Exit 0: planned, or nothing to do.
+Look for the duplicates of TABLE, choose what stays of each, and write the plan with -o. Changes nothing in the
+database. Of identical rows the earliest stays, of an upload's rows the one in the furthest state; rows that differ are
+left as they are, unless a policy is named; different events under one ID are never removed. Exit 0: planned, or nothing
+to do. 5: the plan would remove more than --max-delete.
 """
 
 
@@ -41,8 +45,8 @@ they are, unless a policy is named; different events under one ID are never remo
 )
 @option("--max-delete", multiple=True, metavar="LIMIT", help="Rows (5000) or share (30%) that may go.  [default: 10%]")
 @option("--report", metavar="FILE", help="Only what this saved report found, with its causes.")
-@option("--sql", is_flag=True, help="Print the plan as SQL, to be read.")
-@shared("database", "logs", "output", "talk")
+@option("--sql", is_flag=True, help="Print the plan as SQL, to be read; -o writes the plan as well.")
+@shared("database", "objects", "logs", "output", "talk")
 @option("--engine", type=click.Choice(("auto", "pushdown", "snapshot")), help="As for scan.  [default: auto]")
 @option("--memory-limit", metavar="SIZE", help="For the embedded engine.  [default: 256MB]")
 @click.pass_obj
@@ -57,68 +61,124 @@ def command(  # noqa: PLR0913
     **given: Any,
 ) -> int:
     """Plan, write the plan where -o says, and tell people what it comes to."""
-    from dedupaudit.commands.running import progress_for
+    from dedupaudit.commands.running import announcing, progress_for
     from dedupaudit.repair.run import PlanRequest, planned
 
     refuse_bytes((table,))
     settings = settings_of(given)
-    request = PlanRequest(table, _limit(max_delete), on_conflict, _causes(report))
+    output = given["output"]
+    _refuse_output(settings, output, report, sql=sql)
+    told = _told(report)
+    request = PlanRequest(table, _limit(max_delete), on_conflict, told.causes if told else None)
     with ExitStack() as stack:
         progress = progress_for(settings.options, stack)
         explainer = _explainer(settings, runtime, progress, stack)
         plan, _table = stack.enter_context(
-            planned(settings, request, interrupt=runtime.interrupt, progress=progress, explainer=explainer)
+            planned(
+                settings,
+                request,
+                interrupt=runtime.interrupt,
+                progress=progress,
+                announce=announcing(settings.options),
+                explainer=explainer,
+            )
         )
-        _write(plan, given["output"], settings, sql=sql)
+        _write(plan, output, sql=sql)
+    _tell(plan.header, output, settings, told.tables[plan.header.table] if told else None, sql=sql)
     return 0
 
 
-def _write(plan: Any, output: str | None, settings: Settings, *, sql: bool) -> None:
-    """Write the plan, as a file or as SQL, and the summary: on stdout, unless the plan itself goes there."""
-    import sys
+def _refuse_output(settings: Settings, output: str | None, report: str | None, *, sql: bool) -> None:
+    """Raise where the plan cannot be written, or would take the place of what is read; before anything is looked at."""
+    from dedupaudit.commands.repair.answering import refuse_output
+    from dedupaudit.errors import UsageError
 
-    from dedupaudit.commands.outputs import refuse_inputs
+    if sql and output == "-":
+        raise UsageError("--sql and -o - both want stdout", "write the plan into a file: -o plan.jsonl")
+    # What `dedupaudit.toml` says of a report's place is not said of a plan's.
+    if output is not None:
+        refuse_output(settings, *([("the report", Path(report))] if report not in (None, "-") else []))
+
+
+def _write(plan: Plan, output: str | None, *, sql: bool) -> None:
+    """Write the plan where -o says, and on stdout the SQL where that is wanted: in one pass, since groups come once."""
     from dedupaudit.repair.as_sql import plan_as_sql
-    from dedupaudit.repair.planfile import write_plan
+    from dedupaudit.repair.planfile import write_plan, written
     from dedupaudit.reports.write import Replacing, explained
 
-    refuse_inputs(settings)
-    to_stdout = output == "-" or sql
-    if sql:
-        for line in plan_as_sql(plan.header, plan.groups):
-            click.echo(line)
-    elif output == "-":
-        write_plan(sys.stdout.buffer, plan.header, plan.groups)
-        sys.stdout.buffer.flush()
-    elif output is not None:
-        path = Path(output)
-        with Replacing(path) as file, explained(path):
-            write_plan(file.stream, plan.header, plan.groups)
-    _tell(plan.header, output if not sql else None, settings, err=to_stdout, sql=sql)
+    if output is None or output == "-":
+        if sql:
+            _print(plan_as_sql(plan.header, plan.groups))
+        elif output == "-":
+            write_plan(sys.stdout.buffer, plan.header, plan.groups)
+            sys.stdout.buffer.flush()
+        return
+    path = Path(output)
+    with Replacing(path) as file:
+        with explained(path):
+            groups = written(file.stream, plan.header, plan.groups)
+            if not sql:
+                deque(groups, maxlen=0)
+        if sql:
+            _print(plan_as_sql(plan.header, _explained(path, groups)))
 
 
-def _tell(header: Header, output: str | None, settings: Settings, *, err: bool, sql: bool) -> None:
-    from dedupaudit.display import visible
+def _explained(path: Path, groups: Iterator[Group]) -> Iterator[Group]:
+    """Give groups on as they are written; what goes wrong with the file is told of the file."""
+    from dedupaudit.reports.write import explained
+
+    while True:
+        with explained(path):
+            group = next(groups, None)
+        if group is None:
+            return
+        yield group
+
+
+def _print(lines: Iterable[str]) -> None:
     from dedupaudit.redact import scrub
-    from dedupaudit.repair.telling import plan_summary
 
-    if settings.options.format == "json":
-        click.echo(json.dumps({**header.model_dump(by_alias=True), "plan": output}), err=err)
-        return
-    if err and settings.options.quiet:
-        return
-    lines = plan_summary(header)
-    if header.totals.removed and output and output != "-":
-        table = visible(header.table)
-        lines += [
-            "",
-            f"The plan is in {visible(output)}; nothing was changed. To apply it (within the hour):",
-            f"  dedupaudit repair apply {visible(output)} --confirm {table}",
-        ]
-    elif header.totals.removed and not sql and output is None:
-        lines += ["", "No plan was saved, and nothing was changed: -o FILE writes it, --sql shows it."]
     for line in lines:
-        click.echo(scrub(line), err=err)
+        sys.stdout.write(scrub(line) + "\n")
+    sys.stdout.flush()
+
+
+def _tell(header: Header, output: str | None, settings: Settings, reported: int | None, *, sql: bool) -> None:
+    """Say what the plan comes to: on stdout, unless the plan or its SQL went there."""
+    from dedupaudit.commands.repair.answering import width_of
+    from dedupaudit.redact import scrub
+    from dedupaudit.repair.telling import as_json, plan_summary
+
+    options = settings.options
+    aside = output == "-" or sql
+    if aside and options.quiet:
+        return
+    if options.format == "json":
+        click.echo(as_json({**header.model_dump(by_alias=True), "plan": output}), err=aside)
+        return
+    width = width_of(sys.stderr if aside else sys.stdout)
+    for line in [*plan_summary(header, width, reported), *_next(header, output, sql=sql)]:
+        click.echo(scrub(line), err=aside)
+
+
+def _next(header: Header, output: str | None, *, sql: bool) -> list[str]:
+    """Return what to type next."""
+    from shlex import quote
+
+    from dedupaudit.commands.repair.answering import file_word, where
+    from dedupaudit.display import visible
+
+    if not header.totals.removed:
+        return []
+    if output is None:
+        return [] if sql else ["", "No plan was saved, and nothing was changed: -o FILE writes it, --sql shows it."]
+    if output == "-":
+        return ["", "Nothing was changed."]
+    return [
+        "",
+        f"The plan is in {visible(output)}; nothing was changed. To apply it (within the hour):",
+        f"  dedupaudit repair apply {file_word(output)}{where()} --confirm {quote(visible(header.table))}",
+    ]
 
 
 def _limit(given: tuple[str, ...]) -> Limit:
@@ -140,25 +200,31 @@ def _limit(given: tuple[str, ...]) -> Limit:
             raise UsageError(
                 f"--max-delete {visible(text)} is no limit", "it is a number of rows (5000) or a share (30%)"
             )
-        limit["percent" if text.endswith("%") else "rows"] = value
+        kind = "percent" if text.endswith("%") else "rows"
+        # Each is a limit: of two of a kind the lower one holds.
+        limit[kind] = min(value, limit.get(kind, value))
     return Limit(**limit)
 
 
-def _causes(report: str | None) -> dict[str, Cause | None] | None:
-    """Return the causes of a saved report's duplicates, by fingerprint."""
+class _Told(NamedTuple):
+    """What a saved report tells: the cause of each duplicate, by fingerprint, and how many each table had."""
+
+    causes: dict[str, Cause | None]
+    tables: Counter[str]
+
+
+def _told(report: str | None) -> _Told | None:
     if report is None:
         return None
+    from dedupaudit.commands.repair.asking import say
     from dedupaudit.commands.report import read_report
     from dedupaudit.reports.saved import load
 
     saved = load(read_report(report), report)
     if saved.truncated:
-        from dedupaudit.commands.repair.asking import say
-
-        say(
-            [f"dedupaudit: the report holds {len(saved.findings):,} findings, and not all: the plan covers those alone"]
-        )
-    return {one.fingerprint: one.cause for one in saved.findings if one.check == "duplicate_ids"}
+        say([f"dedupaudit: the report was cut to {len(saved.findings):,} findings: the plan covers those alone"])
+    found = [one for one in saved.findings if one.check == "duplicate_ids"]
+    return _Told({one.fingerprint: one.cause for one in found}, Counter(one.target for one in found))
 
 
 def _explainer(settings: Settings, runtime: Runtime, progress: Progress, stack: ExitStack) -> Explainer | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dedupaudit.commands.options import option, settings_of, shared
+from dedupaudit.commands.options import option, refuse_bytes, settings_of, shared
 
 if TYPE_CHECKING:
     from dedupaudit.repair.journal import Run
@@ -29,20 +30,19 @@ whole rows, personal data among them: purge it as your rules for such data say. 
 @shared("database", "talk")
 def command(table: str, older_than: str, confirm: str | None, **given: Any) -> int:
     """Ask, purge, and tell."""
+    from dedupaudit.commands.repair.answering import width_of
     from dedupaudit.commands.repair.asking import ask
-    from dedupaudit.display import visible
     from dedupaudit.repair.run import purge
+    from dedupaudit.repair.telling import purge_offer_lines
     from dedupaudit.reports.words import plural
     from dedupaudit.units import duration
 
+    refuse_bytes((table,))
     seconds = duration(older_than)
     settings = settings_of(given)
 
     def confirmed(runs: Sequence[Run], rows: int, place: str) -> None:
-        told = [
-            f"About to drop {plural(rows, 'row')} of {plural(len(runs), 'run')} of {visible(table)} from quarantine in {place},"
-            " for good."
-        ]
+        told = purge_offer_lines(table, runs, rows, place, width_of(sys.stderr))
         ask(told, table, confirm, quiet=settings.options.quiet)
 
     runs, rows = purge(settings, table, seconds, confirm=confirmed)

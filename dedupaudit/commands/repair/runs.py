@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
@@ -22,14 +21,12 @@ List the runs of a database, the oldest first: running, interrupted (the same ap
 @shared("database", "output", "talk")
 def command(**given: Any) -> int:
     """List the runs."""
+    from dedupaudit.commands.repair.answering import answer, refuse_output
     from dedupaudit.repair.run import known_runs
     from dedupaudit.repair.telling import run_json, runs_lines
 
     settings = settings_of(given)
+    refuse_output(settings)
     known = known_runs(settings)
-    if settings.options.format == "json":
-        click.echo(json.dumps({"runs": [run_json(one) for one in known]}))
-    else:
-        for line in runs_lines(known):
-            click.echo(line)
+    answer(settings, lambda width: runs_lines(known, width), lambda: {"runs": [run_json(one) for one in known]})
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
@@ -23,14 +22,16 @@ Tell one run in full: who and when, what it did, its proof that nothing was lost
 @shared("database", "output", "talk")
 def command(run: str, **given: Any) -> int:
     """Show one run."""
+    from dedupaudit.commands.repair.answering import answer, refuse_output, where
     from dedupaudit.repair.run import known_run
     from dedupaudit.repair.telling import run_json, run_lines, skipped_json
 
     settings = settings_of(given)
+    refuse_output(settings)
     known, skipped = known_run(settings, run)
-    if settings.options.format == "json":
-        click.echo(json.dumps({"run": run_json(known), "skipped": skipped_json(skipped)}))
-    else:
-        for line in run_lines(known, skipped):
-            click.echo(line)
+    answer(
+        settings,
+        lambda width: run_lines(known, skipped, width, where()),
+        lambda: {"run": run_json(known), "skipped": skipped_json(skipped)},
+    )
     return 0

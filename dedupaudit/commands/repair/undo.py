@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ Examples:
 
 Bring back every row that RUN (or the `last` one) removed, byte for byte, with its children, and set merged rows back to
 what they were. Refused, and nothing changed, where a unique constraint or a newer row stands in the way: it is named.
-Killed anywhere, the same command goes on.
+Killed anywhere, the same command goes on. Exit 3: with --leave-changed, rows were left as they are.
 """
 
 
@@ -33,22 +33,18 @@ Killed anywhere, the same command goes on.
 @click.pass_obj
 def command(runtime: Runtime, /, run: str, confirm: str | None, leave_changed: bool, **given: Any) -> int:
     """Ask, undo, tell, and return the exit code."""
+    from dedupaudit.commands.repair.answering import answer, refuse_output, width_of
     from dedupaudit.commands.repair.asking import ask
     from dedupaudit.commands.running import progress_for
-    from dedupaudit.display import visible
     from dedupaudit.repair.run import Known, undo_run
-    from dedupaudit.repair.telling import run_json
-    from dedupaudit.reports.words import plural
+    from dedupaudit.repair.telling import run_json, undo_offer_lines, undone_lines
 
     settings = settings_of(given)
+    refuse_output(settings)
     options = settings.options
 
     def confirmed(found: Run, place: str) -> None:
-        rows = plural(found.rows_deleted, "row")
-        told = [
-            f"About to bring back {rows} of {visible(found.table_name)} in {place}: run {found.id} of {found.started_at}."
-        ]
-        ask(told, found.table_name, confirm, quiet=options.quiet)
+        ask(undo_offer_lines(found, place, width_of(sys.stderr)), found.table_name, confirm, quiet=options.quiet)
 
     with ExitStack() as stack:
         undone = undo_run(
@@ -59,13 +55,11 @@ def command(runtime: Runtime, /, run: str, confirm: str | None, leave_changed: b
             confirm=confirmed,
             leave_changed=leave_changed,
         )
-    if options.format == "json":
-        click.echo(json.dumps({"run": run_json(Known(undone.run, undone.run.state)), "left": undone.left}))
-    elif undone.signum is not None:
-        click.echo(f"Stopped by a signal. Run the same command again and it goes on: run {undone.run.id}")
-    else:
-        left = f"; {plural(undone.left, 'row')} left as they are, because they changed since" if undone.left else ""
-        click.echo(f"run {undone.run.id} is taken back: {plural(undone.run.rows_deleted, 'row')} restored{left}")
+    answer(
+        settings,
+        lambda width: undone_lines(undone, width),
+        lambda: {"run": run_json(Known(undone.run, undone.run.state)), "left": undone.left},
+    )
     if undone.signum is not None:
         return 128 + undone.signum
     return 3 if undone.left else 0
