@@ -14,9 +14,9 @@ from dedupaudit.causes.story import CLIENT_EVENTS
 from dedupaudit.checks import duplicate_ids
 from dedupaudit.checks.base import TableScan
 from dedupaudit.checks.duplicates import DuplicateGroup, Totals, read_groups
-from dedupaudit.config import ObjectsSettings, Settings
-from dedupaudit.crosscheck.naming import Namer, Template
-from dedupaudit.crosscheck.stores import bucket_and_prefix, open_store
+from dedupaudit.config import Settings
+from dedupaudit.crosscheck.one_row import RowObjects
+from dedupaudit.crosscheck.stores import open_store
 from dedupaudit.display import visible
 from dedupaudit.errors import Cancelled, NothingToCheck, SourceError
 from dedupaudit.interrupt import Interrupt
@@ -27,7 +27,7 @@ from dedupaudit.scan import ScanRequest
 from dedupaudit.snapshot.history import History
 from dedupaudit.sources.logs.protocol import LogEvent
 from dedupaudit.sources.objects.protocol import ObjectFact
-from dedupaudit.sources.tables.protocol import DuplicateRow, Reading, TableSource, Value
+from dedupaudit.sources.tables.protocol import Reading, TableSource
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.times import iso_or_none
 
@@ -124,31 +124,20 @@ class _Telling:
 
     def _rows(self, source: TableSource, table: Table) -> None:
         scan = TableScan(source, table, (), self.building.now, self.request.stuck_after)
-        namer, template = self._namer(table)
+        objects = RowObjects(table, self.settings)
         seen = 0
         try:
             groups = read_groups(source.rows_of(table, self.ident), table, source.same, Totals(), _ROWS)
             for group in groups:
                 seen += group.rows
-                values = [_Values(table, row) for row in group.sample]
-                keys = dict.fromkeys(
-                    key for one in values if namer and (key := one.object_key(namer, template)) is not None
-                )
-                expected = any(one.expects_object for one in values)
+                keys = dict.fromkeys(key for row in group.sample if (key := objects.key_of(row)) is not None)
+                expected = any(map(objects.is_expected, group.sample))
                 self.stored.append(_Stored(scan, group, tuple(keys), expected))
                 self.facts += list(_of_rows(scan, group))
         except SourceError as error:
             self.building.cover(source.name, table.name, "*", status_of(error), reason=reason_of(error))
             return
         self.building.cover(source.name, table.name, "*", "checked", strategy="pushdown", rows=seen)
-
-    def _namer(self, table: Table) -> tuple[Namer | None, Template | None]:
-        if table.objects is None:
-            return None, None
-        objects = self.settings.objects or ObjectsSettings()
-        template = Template(objects.template, table, self.settings) if objects.template else None
-        bucket, _prefix = bucket_and_prefix(objects.url)
-        return Namer(0, table, template, bucket), template
 
     def _objects(self, stack: ExitStack) -> None:
         objects = self.settings.objects
@@ -241,31 +230,6 @@ class _Telling:
         if known & {"send", "resend"}:
             return "The client sent it, and the backend never received it.", "ask the client to send it again"
         return "Only the logs know it, and no row has it.", "check which database it belongs to"
-
-
-class _Values:
-    """A row's compared columns by name."""
-
-    def __init__(self, table: Table, row: DuplicateRow) -> None:
-        self._table = table
-        self._values: dict[str, Value] = dict(zip((one.name for one in table.compared), row.values, strict=False))
-        self._values.update(zip(table.key_names, row.key, strict=True))
-
-    def object_key(self, namer: Namer, template: Template | None) -> str | None:
-        """Return the key of the row's object, None where nothing tells it."""
-        objects = self._table.objects
-        columns = (objects.object_key, objects.object_url) if objects else (None, None)
-        named, url = (self._values.get(column.name) if column else None for column in columns)
-        fields = [self._values.get(column.name) for column in template.columns] if template else ()
-        return namer.key_of(named, url, fields)
-
-    @property
-    def expects_object(self) -> bool:
-        """Whether the row says that its object is there."""
-        objects = self._table.objects
-        if objects is None:
-            return False
-        return objects.status is None or self._values.get(objects.status.name) == "completed"
 
 
 def _of_event(event: LogEvent) -> _Fact:

@@ -20,6 +20,7 @@ from dedupaudit.repair.choose import Chooser, read_policy
 from dedupaudit.repair.databases.protocol import Inspection, Link, RepairDatabase
 from dedupaudit.repair.errors import Busy
 from dedupaudit.repair.journal import Entry, Journal, Run
+from dedupaudit.repair.objects import ObjectLook
 from dedupaudit.repair.opening import acquire, database_of, is_alive, opened, planned_table, refuse, site_of
 from dedupaudit.repair.pace import Announce, Kindness, Pace
 from dedupaudit.repair.plan import Header, Limit
@@ -56,6 +57,7 @@ def planned(
     *,
     interrupt: Interrupt,
     progress: Progress,
+    announce: Announce = lambda _text: None,
     explainer: Explainer | None = None,
 ) -> Iterator[tuple[Plan, Table]]:
     """Look, choose, and give the plan; the groups are read from the open database as they are asked for."""
@@ -69,7 +71,11 @@ def planned(
         table = resolve(source, request.table, settings)
         _refuse_at_once(database, table)
         ranked = read_policy(request.on_conflict, table)
-        chooser = Chooser(table if ranked is None else replace(table, group=ranked), request.on_conflict, ranked)
+        exists = None
+        if table.upload and settings.objects and settings.objects.url:
+            exists = ObjectLook(settings, table, interrupt, announce, stack).exists
+        looked_at = table if ranked is None else replace(table, group=ranked)
+        chooser = Chooser(looked_at, request.on_conflict, ranked, exists)
         planner = Planner(source, chooser.table, chooser, request.limit, explainer or Explainer(), request.causes)
         yield planner.plan(stack.enter_context(spooled())), table
 
