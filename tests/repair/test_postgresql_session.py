@@ -12,14 +12,14 @@ import pytest
 
 from dedupaudit.config import DatabaseSettings
 from dedupaudit.errors import ExitCode, Refused, SourceError, StatementStopped
-from dedupaudit.repair.databases import open_database, postgresql_connection
+from dedupaudit.repair.databases import open_database
 from dedupaudit.repair.databases.postgresql import PostgresqlRepair
-from dedupaudit.repair.databases.protocol import RepairDatabase
+from dedupaudit.repair.databases.protocol import RepairDatabase, digest_of
 from dedupaudit.repair.errors import Busy, Locked, Violation
 from dedupaudit.sources.tables.catalog import Catalog, Column
 from dedupaudit.sources.tables.protocol import Key
-from dedupaudit.sqlfiles import sql_text
 from dedupaudit.urls import parse_database_url
+from tests.faults.standby import StandbyServer
 from tests.servers.postgresql import PostgresqlServer
 from tests.sources.tables.opened import opened
 
@@ -79,19 +79,18 @@ def test_where_somebody_wants_no_writes_there_are_none_unless_the_url_says_so(
         do(postgresql, f"ALTER DATABASE {NAME} RESET ALL", "DROP ROLE wary")
 
 
-def test_a_standby_is_refused_before_anything_is_set(
-    postgresql: PostgresqlServer, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # As the server answers while it replays what its primary did.
-    monkeypatch.setattr(
-        postgresql_connection,
-        "sql_text",
-        lambda name: sql_text(name).replace("pg_catalog.pg_is_in_recovery()", "TRUE"),
-    )
-    with pytest.raises(Refused, match="is a standby") as error:
-        repair(database)
-    assert "target_session_attrs=read-write" in error.value.hint
-    assert postgresql.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", (NAME,)) == [(0,)]
+def test_a_standby_is_the_same_database_and_is_refused(postgresql: PostgresqlServer, database: str) -> None:
+    do(postgresql, "CREATE TABLE t (id text)")
+    with StandbyServer(postgresql) as standby, closing(repair(database)) as session:
+        standby.caught_up()
+        with opened(standby.url(database=NAME)) as (source, _table):
+            assert source.identity() == session.identity()
+        with pytest.raises(Refused, match="is a standby") as error:
+            repair(standby.url(database=NAME))
+        assert "target_session_attrs=read-write" in error.value.hint
+        lag = session.lag()
+        assert lag is not None
+        assert lag >= 0
 
 
 def test_foreign_keys_that_are_switched_off_are_a_refusal(postgresql: PostgresqlServer, database: str) -> None:
@@ -129,6 +128,24 @@ def test_a_transaction_is_committed_as_a_whole_or_not_at_all(postgresql: Postgre
         session.execute("INSERT INTO t VALUES (4)")
         assert session.execute("UPDATE t SET v = v WHERE v < 3") == 2
     assert postgresql.execute("SELECT v FROM t ORDER BY v", database=NAME) == [(1,), (2,), (4,)]
+
+
+@pytest.mark.parametrize("encoding", ["UTF8", "SQL_ASCII", "EUC_CN"])
+def test_what_is_inserted_is_what_is_read_in_every_encoding(postgresql: PostgresqlServer, encoding: str) -> None:
+    locale = "C.UTF-8" if encoding == "UTF8" else "C"
+    postgresql.execute(f"CREATE DATABASE {NAME} ENCODING '{encoding}' LOCALE '{locale}' TEMPLATE template0")
+    values = ["", "\\N", "\\", "\t\n\r\v\b", "图", "NULL", "\\.", "'", " a ", "1"]
+    try:
+        with closing(repair(postgresql.url(database=NAME))) as session:
+            session.execute("CREATE TABLE own (n int, v text, w text)")
+            with session.transaction():
+                session.insert("own", ("n", "v", "w"), [(number, v, None) for number, v in enumerate(values)])
+            assert texts(session, "SELECT v FROM own ORDER BY n") == values
+            assert texts(session, "SELECT count(w) FROM own") == ["0"]
+            count, digest = session.digest("v", "FROM own AS t WHERE v IN ('1', 'NULL', ' a ') ORDER BY n", lock=True)
+            assert (count, digest) == (3, digest_of(sorted([" a ", "1", "NULL"])))
+    finally:
+        postgresql.drop_database(NAME)
 
 
 def test_a_swallowed_error_is_not_taken_for_a_commit(postgresql: PostgresqlServer, database: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from io import StringIO
+from io import BytesIO
 
 import psycopg2
 from psycopg2 import extensions
@@ -144,7 +144,8 @@ class Connection:
         text = "".join("\t".join(map(_copied, row)) + "\n" for row in rows)
         try:
             with self.blockers.watching(), self._connection.cursor() as cursor:
-                cursor.copy_expert(statement, StringIO(text))
+                # As bytes, like every statement: the client's encoding may lack what is in a text.
+                cursor.copy_expert(statement, BytesIO(text.encode("utf-8", "surrogateescape")))
             return
         except psycopg2.Error as error:
             explained = self._explained(error)
