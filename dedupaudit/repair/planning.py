@@ -104,7 +104,10 @@ class Planner:
                 fingerprint = finding_of(scan, group, explain).fingerprint
                 if fingerprint not in self.report:
                     continue
-                cause = self.report[fingerprint] or cause
+                told = self.report[fingerprint]
+                # What looks like two events now is one only where log lines proved it.
+                if told and (cause is None or cause.name != "id_collision" or told.confidence == "proved"):
+                    cause = told
             chosen = self._chosen(group, cause)
             groups += 1
             causes[cause.name if cause else "unexplained"] += 1
