@@ -93,7 +93,11 @@ def test_a_quarantine_has_the_types_and_nothing_else(mariadb: MariadbServer) -> 
     ]
     assert "CHECK" not in shown(mariadb, "dedupaudit_quarantine_t")
     with opened(url) as database:
-        assert database.auto_updated(catalog_of(url)) == ("at",)
+        catalog = catalog_of(url)
+        assert database.auto_updated(catalog) == ("at",)
+        mariadb.execute("ALTER TABLE t ADD COLUMN a2 timestamp NULL ON UPDATE CURRENT_TIMESTAMP", database=DATABASE)
+        with database.transaction():
+            assert database.auto_updated(catalog) == ("at", "a2")
 
 
 def test_a_column_that_the_table_was_given_is_given_to_the_quarantine(mariadb: MariadbServer) -> None:

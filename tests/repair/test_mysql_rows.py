@@ -13,7 +13,7 @@ from dedupaudit.errors import Refused, SourceError, StatementStopped
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT
 from dedupaudit.repair.databases.mysql import MysqlRepair
-from dedupaudit.repair.databases.protocol import RUN_COLUMNS
+from dedupaudit.repair.databases.protocol import RUN_COLUMNS, digest_of
 from dedupaudit.repair.errors import Busy, Locked, Violation
 from dedupaudit.sources.tables.catalog import Catalog
 from dedupaudit.sources.tables.mysql import MysqlSource
@@ -212,6 +212,22 @@ def test_rows_are_counted_as_they_are_found(mariadb: MariadbServer) -> None:
         assert database.execute("  update t SET v = pk WHERE pk > 99999") == 0
         assert database.execute("INSERT INTO t VALUES (20000, 1), (20001, 1)") == 2
         assert database.execute("DELETE FROM t WHERE pk < 10") == 9
+
+
+def test_a_digest_is_that_of_all_hashes_however_many(mariadb: MariadbServer) -> None:
+    url = made(
+        mariadb,
+        "CREATE TABLE t (pk int PRIMARY KEY, v double)",
+        "INSERT INTO t SELECT seq, seq / 7 FROM seq_1_to_20000",
+    )
+    catalog = catalog_of(url)
+    with opened(url) as database:
+        written = database.row_hash(catalog, "t")
+        hashes = sorted(str(row[0]) for row in database.fetch((), [written], "FROM t AS t"))
+        with database.transaction():
+            assert database.digest(written, "FROM t AS t", lock=True) == (20000, digest_of(hashes))
+            assert database.digest(written, "FROM t AS t WHERE FALSE") == (0, digest_of([]))
+            assert database.digest(written, "FROM t AS t WHERE pk < 20000")[1] != digest_of(hashes)
 
 
 def test_a_transaction_is_all_or_nothing(mariadb: MariadbServer) -> None:

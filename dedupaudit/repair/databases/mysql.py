@@ -21,7 +21,6 @@ from dedupaudit.sources.tables.mysql_values import decoder, read
 from dedupaudit.sources.tables.protocol import Key, Value
 from dedupaudit.sources.tables.table import Table
 
-
 _INSERTED = 500
 
 
@@ -38,6 +37,7 @@ class MysqlRepair:
         self.place = self._connection.place
         self._schema = self._connection.facts.database
         self._hashes: set[str] = set()
+        self._auto_updated: dict[str, tuple[str, ...]] = {}
 
     # ---- how the dialect writes things
 
@@ -100,6 +100,8 @@ class MysqlRepair:
 
     def transaction(self) -> AbstractContextManager[None]:
         """Begin a transaction; commit at the end, roll back on any exception."""
+        # What was known of columns may have been altered since; within, the tables that it uses cannot be.
+        self._auto_updated.clear()
         return self._connection.transaction()
 
     # ---- the table and its surroundings
@@ -123,9 +125,12 @@ class MysqlRepair:
 
     def auto_updated(self, catalog: Catalog) -> tuple[str, ...]:
         """Return the columns that the server sets by itself on UPDATE: those with ON UPDATE CURRENT_TIMESTAMP."""
-        return tuple(
-            column.name for column in described(self._connection, place_of(catalog)) if "on update" in column.extra
-        )
+        if catalog.quoted not in self._auto_updated:
+            # Asked once a transaction: it is wanted for each UPDATE, and the answer takes longer than that.
+            self._auto_updated[catalog.quoted] = tuple(
+                column.name for column in described(self._connection, place_of(catalog)) if "on update" in column.extra
+            )
+        return self._auto_updated[catalog.quoted]
 
     def inspect(self, table: Table) -> Inspection:
         """Return what refers to the table and what it fires, and each reason why it cannot be repaired."""

@@ -40,6 +40,8 @@ _SETTINGS = {
     "sql_auto_is_null": "0",
     "sql_big_selects": "1",
     "sql_select_limit": "18446744073709551615",
+    # A digest is made of 64 bytes a row: what is longer would be cut, with a warning only.
+    "group_concat_max_len": "67108864",
     "lock_wait_timeout": "2",
     "innodb_lock_wait_timeout": "2",
     "wait_timeout": _DAY,
