@@ -9,12 +9,14 @@ import secrets
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Literal, NamedTuple, TypedDict
 
 from dedupaudit import __version__
 from dedupaudit.errors import NothingToCheck
 from dedupaudit.repair.databases.protocol import RepairDatabase
 from dedupaudit.repair.errors import Locked
+from dedupaudit.repair.plan import plan_value
 from dedupaudit.sources.tables.catalog import Catalog
 from dedupaudit.sources.tables.protocol import Value
 from dedupaudit.times import iso
@@ -198,9 +200,14 @@ class Journal:
 
 def pk_text(names: Sequence[str], key: Sequence[Value]) -> str:
     """Return a row's name as the journal has it: JSON that a DBA can read."""
-    from dedupaudit.repair.plan import plan_value
+    if len(key) == 1 and isinstance(key[0], int):
+        return f"{{{_name(names[0])}: {key[0]}}}"
+    return json.dumps({name: plan_value(part) for name, part in zip(names, key, strict=True)})
 
-    return json.dumps({name: plan_value(part) for name, part in zip(names, key, strict=True)}, ensure_ascii=True)
+
+@cache
+def _name(name: str) -> str:
+    return json.dumps(name)
 
 
 class _Whoever(TypedDict):

@@ -116,7 +116,7 @@ def _tell(applied: Applied, settings: Settings) -> None:
     """Write what came of it; that not all of it was done is said on stderr too, where the report is no text there."""
     from dedupaudit.commands.repair.answering import answer, where
     from dedupaudit.commands.repair.asking import say
-    from dedupaudit.repair.run import Known
+    from dedupaudit.repair.past import Known
     from dedupaudit.repair.telling import applied_lines, proof_line, run_json, skipped_json
     from dedupaudit.reports.words import plural
 

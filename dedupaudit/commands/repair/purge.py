@@ -32,7 +32,7 @@ def command(table: str, older_than: str, confirm: str | None, **given: Any) -> i
     """Ask, purge, and tell."""
     from dedupaudit.commands.repair.answering import width_of
     from dedupaudit.commands.repair.asking import ask
-    from dedupaudit.repair.run import purge
+    from dedupaudit.repair.past import purge
     from dedupaudit.repair.telling import purge_offer_lines
     from dedupaudit.reports.words import plural
     from dedupaudit.units import duration

@@ -22,7 +22,7 @@ List the runs of a database, the oldest first: running, interrupted (the same ap
 def command(**given: Any) -> int:
     """List the runs."""
     from dedupaudit.commands.repair.answering import answer, refuse_output
-    from dedupaudit.repair.run import known_runs
+    from dedupaudit.repair.past import known_runs
     from dedupaudit.repair.telling import run_json, runs_lines
 
     settings = settings_of(given)

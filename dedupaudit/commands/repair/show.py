@@ -23,7 +23,7 @@ Tell one run in full: who and when, what it did, its proof that nothing was lost
 def command(run: str, **given: Any) -> int:
     """Show one run."""
     from dedupaudit.commands.repair.answering import answer, refuse_output, where
-    from dedupaudit.repair.run import known_run
+    from dedupaudit.repair.past import known_run
     from dedupaudit.repair.telling import run_json, run_lines, skipped_json
 
     settings = settings_of(given)

@@ -36,7 +36,7 @@ def command(runtime: Runtime, /, run: str, confirm: str | None, leave_changed: b
     from dedupaudit.commands.repair.answering import answer, refuse_output, width_of
     from dedupaudit.commands.repair.asking import ask
     from dedupaudit.commands.running import progress_for
-    from dedupaudit.repair.run import Known, undo_run
+    from dedupaudit.repair.past import Known, undo_run
     from dedupaudit.repair.telling import run_json, undo_offer_lines, undone_lines
 
     settings = settings_of(given)

@@ -1,0 +1,181 @@
+"""What is done with runs of the past: undo, runs, show, purge, from settings to outcome."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from dedupaudit.config import Settings
+from dedupaudit.display import visible
+from dedupaudit.errors import Cancelled, NothingToCheck, Refused, RunFailed, SourceError
+from dedupaudit.interrupt import Interrupt
+from dedupaudit.progress import SILENT, Progress
+from dedupaudit.repair.apply import SHOWN
+from dedupaudit.repair.databases.protocol import RepairDatabase
+from dedupaudit.repair.errors import Busy
+from dedupaudit.repair.journal import Entry, Journal, Run
+from dedupaudit.repair.opening import acquire, database_of, is_alive, opened
+from dedupaudit.repair.site import Rows
+from dedupaudit.repair.undo import Undoing
+from dedupaudit.sources.tables import open_source
+from dedupaudit.sources.tables.catalog import Catalog
+from dedupaudit.sources.tables.resolve import resolve
+from dedupaudit.times import iso, parse_time
+from dedupaudit.units import show_duration
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What an undo came to: the run, and how many rows were left because they changed since."""
+
+    run: Run
+    left: int
+    signum: int | None = None
+
+
+def undo_run(
+    settings: Settings,
+    named: str,
+    *,
+    interrupt: Interrupt,
+    progress: Progress,
+    confirm: Callable[[Run, str], None],
+    leave_changed: bool = False,
+    table: str | None = None,
+) -> Undone:
+    """Take a run back; raises Refused where it cannot be, with what stands in the way."""
+    with opened(database_of(settings)) as database:
+        journal = Journal(database)
+        run = journal.run(named, table)
+        if run.state == "undone":
+            raise Refused(
+                f"run {run.id} was taken back already, at {run.finished_at}", "`repair runs` lists the others"
+            )
+        confirm(run, database.place)
+        catalog, children = _catalogs(settings, database, run, interrupt)
+        database.prepare([catalog, *children])
+        acquire(database, journal, run.lock)
+        run = journal.run(run.id)
+        rows = Rows(database, catalog)
+        catalogs = {one.quoted: one for one in (catalog, *children)}
+        undoing = Undoing(database, journal, rows, catalogs, run, leave_changed)
+        undoing.refuse_obstacles()
+        undoing.run = journal.take_over(run, "undoing")
+        progress.start(f"taking back run {run.id}", run.chunks)
+        try:
+            with interrupt.deferred():
+                for chunk in range(run.chunks, 0, -1):
+                    _patiently(undoing, chunk, interrupt)
+                    progress.advance_to(run.chunks - chunk + 1)
+                    interrupt.check()
+        except Cancelled as cancelled:
+            return Undone(undoing.run, undoing.left, cancelled.signum)
+        except SourceError as error:
+            raise RunFailed(
+                f"the undo of run {run.id} stopped: {error.message}",
+                "run the same command again: it goes on where it stopped",
+            ) from error
+        finally:
+            progress.finish()
+        done = replace(undoing.run, state="undone", finished_at=iso(database.clock()))
+        with database.transaction():
+            journal.fence(undoing.run)
+            journal.save(done)
+        return Undone(done, undoing.left)
+
+
+def _patiently(undoing: Undoing, chunk: int, interrupt: Interrupt) -> None:
+    for attempt in range(1, 11):
+        try:
+            undoing.undo_chunk(chunk)
+            return
+        except Busy as error:
+            if attempt == 10:
+                raise SourceError(error.message, error.hint) from error
+            time.sleep(min(0.1 * 2**attempt, 2.0))
+            interrupt.check()
+
+
+def _catalogs(
+    settings: Settings, database: RepairDatabase, run: Run, interrupt: Interrupt
+) -> tuple[Catalog, list[Catalog]]:
+    """Return the catalog of a run's table, and of those that refer to it."""
+    source = open_source(database_of(settings), interrupt, SILENT)
+    try:
+        table = resolve(source, run.table_name, settings)
+    finally:
+        source.close()
+    if table.catalog.quoted != run.table_real:
+        raise Refused(
+            f"run {run.id} was on {visible(run.table_real)}; {visible(run.table_name)} is"
+            f" {visible(table.catalog.quoted)} now",
+            f"name it in dedupaudit.toml: [tables.{visible(run.table_name)}] name = …",
+        )
+    links = database.inspect(table).links
+    return table.catalog, [link.child for link in links if link.child.quoted != table.catalog.quoted]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A run as `runs` shows it: one that calls itself running, and whose lock nobody holds, was interrupted."""
+
+    run: Run
+    state: str
+
+
+def known_runs(settings: Settings) -> list[Known]:
+    """Return all runs of the database, the oldest first."""
+    with opened(database_of(settings)) as database:
+        return [Known(run, _state(database, run)) for run in Journal(database).runs()]
+
+
+def known_run(settings: Settings, named: str) -> tuple[Known, list[Entry]]:
+    """Return one run, and the first groups that it skipped."""
+    with opened(database_of(settings)) as database:
+        journal = Journal(database)
+        run = journal.run(named)
+        return Known(run, _state(database, run)), journal.skipped(run, SHOWN)
+
+
+def _state(database: RepairDatabase, run: Run) -> str:
+    if run.state in ("running", "undoing"):
+        return run.state if is_alive(database, run) else "interrupted"
+    return run.state
+
+
+def purge(
+    settings: Settings, table: str, older_than: float, *, confirm: Callable[[Sequence[Run], int, str], None]
+) -> tuple[int, int]:
+    """Drop the quarantine of finished runs that ended longer ago; return how many runs and rows.
+
+    The journal stays: it holds no row, and says what became of each.
+    """
+    with opened(database_of(settings)) as database:
+        journal = Journal(database)
+        limit = database.clock() - int(older_than * 1_000_000)
+        old = [run for run in journal.runs() if _is_old(run, limit) and run.table_name == table]
+        tables = database.quarantines()
+        of_runs = f"dedupaudit_run IN ({', '.join(database.literal(run.id) for run in old)})"
+        counts = {name: _count(database, name, of_runs) for name in tables} if old else {}
+        rows = sum(counts.values())
+        if not rows:
+            raise NothingToCheck(
+                f"nothing to purge: no quarantine of {visible(table)} is older than {show_duration(older_than)}",
+                "`dedupaudit repair runs` lists the runs",
+            )
+        confirm(old, rows, database.place)
+        for name in (one for one, count in counts.items() if count):
+            with database.transaction():
+                database.execute(f"DELETE FROM {name} WHERE {of_runs}")
+        return len(old), rows
+
+
+def _is_old(run: Run, limit: int) -> bool:
+    ended = parse_time(run.finished_at) if run.finished_at else None
+    return run.state in ("done", "undone") and ended is not None and ended <= limit
+
+
+def _count(database: RepairDatabase, table: str, condition: str) -> int:
+    ((found,),) = database.fetch((), ["COUNT(*)"], f"FROM {table} WHERE {condition}")
+    return int(str(found))
