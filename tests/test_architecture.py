@@ -15,9 +15,9 @@ MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(
 
 # The driver of each database and store, and the only modules that may know it. A new database adds its line.
 DRIVERS = {
-    "sqlite3": ("sources/tables/sqlite*.py", "demo/*.py"),
-    "psycopg2": ("sources/tables/postgresql*.py",),
-    "pymysql": ("sources/tables/mysql*.py",),
+    "sqlite3": ("sources/tables/sqlite*.py", "repair/databases/sqlite*.py", "demo/*.py"),
+    "psycopg2": ("sources/tables/postgresql*.py", "repair/databases/postgresql*.py"),
+    "pymysql": ("sources/tables/mysql*.py", "repair/databases/mysql*.py"),
     "oss2": ("sources/objects/oss*.py",),
     "requests": ("sources/objects/oss*.py",),
     "zstandard": ("sources/logs/unpacking.py",),
@@ -76,7 +76,10 @@ def test_a_driver_is_known_to_its_own_database_only(module: str) -> None:
     assert not strangers
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith("sources/tables/")])
+OUTSIDE = [module for module in MODULES if not module.startswith(("sources/tables/", "repair/databases/"))]
+
+
+@pytest.mark.parametrize("module", OUTSIDE)
 def test_no_database_is_named_outside_its_source(module: str) -> None:
     own = tuple(f"dedupaudit.sources.tables.{dialect}" for dialect in DIALECTS)
     assert not [name for name in imported(module) if name.startswith(own)]

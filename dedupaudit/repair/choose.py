@@ -138,9 +138,10 @@ def read_policy(policy: str | None, table: Table) -> Column | None:
     name, colon, way = policy.rpartition(":")
     column = table.catalog.column(name) if colon and way == "max" else None
     if column is None:
+        columns = ", ".join(visible(one.name) for one in table.catalog.columns[:20])
         raise UsageError(
             f"--on-conflict {visible(policy)} is no policy of table {visible(table.name)}",
-            f"it is {', '.join(POLICIES)}, or COLUMN:max with one of {', '.join(visible(one.name) for one in table.catalog.columns[:20])}",
+            f"it is {', '.join(POLICIES)}, or COLUMN:max with one of {columns}",
         )
     return column
 
