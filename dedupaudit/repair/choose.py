@@ -168,7 +168,7 @@ def _known(row: DuplicateRow) -> int:
 
 
 def _order(value: Value) -> tuple[int, Decimal, str]:
-    """Order values as COLUMN:max does: NULL lowest, then numbers, then text."""
+    """Order values as COLUMN:max does: NULL and NaN lowest, then numbers, then text."""
     match value:
         case None:
             return (0, Decimal(0), "")
@@ -179,4 +179,4 @@ def _order(value: Value) -> tuple[int, Decimal, str]:
                 number = Decimal(str(value))
             except InvalidOperation:
                 return (2, Decimal(0), str(value))
-            return (1, number, "") if number.is_finite() else (0, Decimal(0), str(value))
+            return (0, Decimal(0), str(value)) if number.is_nan() else (1, number, "")
