@@ -192,6 +192,12 @@ def test_two_sessions_prepare_at_the_same_time(mariadb: MariadbServer) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(prepare, range(4)))
     assert len(mariadb.execute("SHOW TABLES LIKE 'dedupaudit%'", database=DATABASE)) == 10
+    # A column that both find lacking is given once.
+    for number in range(8):
+        mariadb.execute(f"ALTER TABLE t{number} ADD COLUMN v int", database=DATABASE)
+    catalogs = [catalog_of(url, f"t{number}") for number in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(prepare, range(4)))
 
 
 def test_names_of_quarantines_are_different_for_different_tables(mariadb: MariadbServer) -> None:

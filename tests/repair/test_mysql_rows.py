@@ -144,6 +144,32 @@ def test_a_value_that_does_not_fit_is_an_error_and_never_another_value(mariadb: 
                 database.execute(statement)
 
 
+def test_a_date_that_is_none_is_written_as_it_was_read(mariadb: MariadbServer) -> None:
+    url = made(mariadb, "CREATE TABLE t (pk int PRIMARY KEY, d date)")
+    column = catalog_of(url).columns[1]
+    with opened(url) as database:
+        for number, value in enumerate(("0000-00-00", "2024-00-00", "2024-02-31")):
+            database.execute(f"INSERT INTO t VALUES ({number}, {database.literal(value)})")
+            found = database.fetch([(column, "t.d")], (), f"FROM t AS t WHERE {database.is_in(['d'], [(value,)])}")
+            assert found == [(value,)]
+
+
+def test_a_row_that_cannot_be_hashed_is_an_error_and_equals_nothing(mariadb: MariadbServer) -> None:
+    columns = ", ".join(f"c{number} text" for number in range(20))
+    url = made(mariadb, f"CREATE TABLE t (pk int PRIMARY KEY, {columns})")
+    mariadb.execute(f"INSERT INTO t VALUES (1, {', '.join(['REPEAT(0, 65535)'] * 20)})", database=DATABASE)
+    catalog = catalog_of(url)
+    mariadb.execute("SET GLOBAL max_allowed_packet = 1048576")
+    try:
+        with opened(url) as database:
+            written = database.row_hash(catalog, "t")
+            with pytest.raises(SourceError, match="max_allowed_packet"):
+                database.fetch((), [written], "FROM t AS t")
+            assert database.digest(written, "FROM t AS t") != database.digest(written, "FROM t AS t")
+    finally:
+        mariadb.execute("SET GLOBAL max_allowed_packet = 67108864")
+
+
 def test_keys_are_found_by_the_primary_key(mariadb: MariadbServer) -> None:
     url = made(
         mariadb,
