@@ -1,11 +1,13 @@
 """Measures `repair apply` beside a bare chunked DELETE of the same rows, on PostgreSQL and MariaDB.
 
-Run it as `.venv/bin/python -m bench.repair [--quick] [postgresql] [mariadb] [writers] [memory]`; it starts private
-servers and fills them anew. `writers`: what four paced writers notice of a repair.
+Run it as `.venv/bin/python -m bench.repair [--quick] [postgresql] [mariadb] [memory]`; it starts private
+servers and fills them anew.
 """
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +23,6 @@ from tests.servers.postgresql import PostgresqlServer
 
 MB = 1_000_000
 CHUNK = 1_000
-_VICTIMS = "SELECT pk FROM activities a WHERE pk > (SELECT MIN(pk) FROM activities b WHERE b.id = a.id) ORDER BY pk"
 
 
 def plan_of(url: str, plan: Path) -> list[str]:
@@ -45,18 +46,11 @@ def bare_delete(connection: Any, victims: list[int]) -> float:
     return time.perf_counter() - began
 
 
-def victims_of(connection: Any) -> list[int]:
-    """Return the primary keys of all rows of a key but the first."""
-    cursor = connection.cursor()
-    cursor.execute("CREATE INDEX by_id ON activities (id, pk)")
-    cursor.execute(_VICTIMS)
-    found = [int(row[0]) for row in cursor.fetchall()]
-    cursor.execute(_DROP[type(connection).__module__.partition(".")[0]])
-    connection.commit()
-    return found
-
-
-_DROP = {"psycopg2": "DROP INDEX by_id", "pymysql": "DROP INDEX by_id ON activities"}
+def victims_of(plan: Path) -> list[int]:
+    """Return the primary keys of a plan's victims, in its order."""
+    with plan.open() as lines:
+        groups = [json.loads(line) for line in lines if line.startswith('{"type":"group"')]
+    return [victim["pk"]["pk"] for group in groups for victim in group["victims"]]
 
 
 def compare(name: str, server: Any, fill: Any, rows: int, groups: int, rounds: int) -> None:
@@ -64,14 +58,14 @@ def compare(name: str, server: Any, fill: Any, rows: int, groups: int, rounds: i
     bare, applied, planned, proofs = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(rounds):
+            plan = Path(folder) / "plan.jsonl"
+            url = fill(server, f"apply{number}", rows, groups)
+            planned.append(_run(plan_of(url, plan)))
+            victims = victims_of(plan)
             fill(server, f"bare{number}", rows, groups)
             connection = server.connect(f"bare{number}")
-            victims = victims_of(connection)
             bare.append(bare_delete(connection, victims))
             connection.close()
-            url = fill(server, f"apply{number}", rows, groups)
-            plan = Path(folder) / "plan.jsonl"
-            planned.append(_run(plan_of(url, plan)))
             applied.append(_run(apply_of(url, plan)))
             proofs.append(_proof(url))
     best = min(applied)
@@ -91,17 +85,17 @@ def _run(command: list[str]) -> float:
 
 
 def _proof(url: str) -> float:
-    import json
-    import subprocess
-
-    shown = subprocess.run([PROGRAM, "repair", "show", "last", "--db", url, "-f", "json"], capture_output=True, check=True)
+    shown = subprocess.run(
+        [PROGRAM, "repair", "show", "last", "--db", url, "-f", "json"], capture_output=True, check=True
+    )
     return float(json.loads(shown.stdout)["run"]["proof"]["seconds"])
 
 
 @contextmanager
 def postgresql() -> Iterator[PostgresqlServer]:
-    """Start PostgreSQL with room for the table in memory; its tables are logged, as in production."""
-    with PostgresqlServer(settings={"shared_buffers": "1GB", "max_wal_size": "8GB"}) as server:
+    """Start PostgreSQL with room for the table in memory; it is durable, and so are its tables, as in production."""
+    durable = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+    with PostgresqlServer(settings={"shared_buffers": "1GB", "max_wal_size": "8GB", **durable}) as server:
         yield server
 
 
@@ -115,9 +109,10 @@ def fill_postgresql(server: PostgresqlServer, database: str, rows: int, groups: 
 
 @contextmanager
 def mariadb() -> Iterator[MariadbServer]:
-    """Start MariaDB with room for the table in memory."""
+    """Start MariaDB with room for the table in memory; it is durable, as in production."""
     settings = {"innodb-buffer-pool-size": "1G", "innodb-log-file-size": "512M", "max-allowed-packet": "16M"}
-    with MariadbServer(settings=settings) as server:
+    durable = {"innodb-flush-log-at-trx-commit": "1", "innodb-flush-method": "fsync", "innodb-doublewrite": "ON"}
+    with MariadbServer(settings={**settings, **durable}) as server:
         yield server
 
 
@@ -126,7 +121,10 @@ def memory(rows: int, groups: int) -> None:
     with postgresql() as server, tempfile.TemporaryDirectory() as folder:
         url = fill_postgresql(server, "memory", rows, groups)
         plan = Path(folder) / "plan.jsonl"
-        for name, command in (("repair plan", [*plan_of(url, plan)[:-1], "60%"]), ("repair apply", apply_of(url, plan))):
+        for name, command in (
+            ("repair plan", [*plan_of(url, plan)[:-1], "60%"]),
+            ("repair apply", apply_of(url, plan)),
+        ):
             ran = run(command, memory=True)
             print(f"  {name} of {groups:,} groups: {ran.peak_bytes / MB:.0f} MB anonymous, {ran.seconds:.1f} s,"
                   f" exit {ran.code}   limit 400 MB", flush=True)  # fmt: skip
