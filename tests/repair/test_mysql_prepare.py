@@ -215,6 +215,10 @@ def test_names_of_quarantines_are_different_for_different_tables(mariadb: Mariad
     assert len(set(names)) == 5
     assert all(name.startswith(f"`{DATABASE}`.`dedupaudit_quarantine_") for name in names)
     assert all(len(name) <= len(DATABASE) + 64 + 5 for name in names)
+    mariadb.execute("CREATE TABLE dedupauditxquarantine_no (a int)", database=DATABASE)
+    mariadb.execute("CREATE VIEW dedupaudit_quarantine_no AS SELECT 1", database=DATABASE)
+    with opened(url) as database:
+        assert sorted(database.quarantines()) == sorted(names)
 
 
 def test_a_table_as_wide_as_can_be_is_refused(mariadb: MariadbServer) -> None:

@@ -144,6 +144,10 @@ class MysqlRepair:
         """Create what is missing of `runs`, `journal` and the quarantine tables of these tables."""
         self._own.prepare(tables)
 
+    def quarantines(self) -> list[str]:
+        """Return the quoted names of all quarantine tables."""
+        return self._own.quarantines()
+
     def has_own_tables(self) -> bool:
         """Say whether `runs` exists."""
         return self._own.exist()

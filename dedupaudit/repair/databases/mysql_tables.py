@@ -21,6 +21,7 @@ from dedupaudit.sources.tables.mysql_sql import literal, quote
 from dedupaudit.sqlfiles import fill, sql_text
 
 PREFIX = "dedupaudit_"
+QUARANTINE = "dedupaudit_quarantine_"
 _LONGEST_NAME = 64
 # A table's file is called after it, with five characters for each that is no ASCII letter or digit.
 _LONGEST_FILE = 200
@@ -90,7 +91,7 @@ def own_place(schema: str, table: Own) -> Place:
 def quarantine_place(schema: str, catalog: Catalog) -> Place:
     """Return where a table's quarantine is: in the URL's database, with a hash where the name is not enough."""
     place = place_of(catalog)
-    name = f"{PREFIX}quarantine_{place.name}"
+    name = QUARANTINE + place.name
     if place.schema == schema and len(name) <= _LONGEST_NAME and _file_length(name) <= _LONGEST_FILE:
         return Place(schema, name)
     mark = "_" + hashlib.sha256(f"{place.schema}\0{place.name}".encode()).hexdigest()[:12]
@@ -145,6 +146,12 @@ class OwnTables:
     def exist(self) -> bool:
         """Say whether `runs` is there."""
         return kind_and_engine(self._connection, own_place(self._schema, "runs")) is not None
+
+    def quarantines(self) -> list[str]:
+        """Return the quoted names of all quarantine tables in the URL's database."""
+        statement = fill(sql_text("repair/mysql/quarantines.sql"), {"schema": literal(self._schema)})
+        places = [Place(self._schema, name or "") for (name,) in self._connection.texts(statement)]
+        return [place.quoted for place in places if place.name.startswith(QUARANTINE)]
 
     def prepare(self, tables: Sequence[Catalog]) -> None:
         """Make what is missing; raises Refused. DDL commits: whatever is missing is found again by the next run."""
