@@ -126,7 +126,10 @@ class Chunk:
             yield Locked(line, group, rows[0], tuple(rows[1:]))
 
     def _named(self, row: PlannedRow) -> Key:
-        return tuple(database_value((row.pk or {}).get(column.name)) for column in self.site.rows.handle)
+        handle = self.site.rows.handle
+        if len(handle) == 1 and row.pk is not None and type(value := row.pk.get(handle[0].name)) is int:
+            return (value,)
+        return tuple(database_value((row.pk or {}).get(column.name)) for column in handle)
 
     def _own_changes(
         self, groups: Sequence[Numbered], named: dict[int, list[Key]], now: dict[Key, str]

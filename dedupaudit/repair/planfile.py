@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from dedupaudit.display import json_safe, visible
 from dedupaudit.errors import Refused, UsageError
-from dedupaudit.repair.plan import End, Group, Header, PlannedRow, PlanValue, database_value
+from dedupaudit.repair.plan import End, Group, Header, PlanValue, database_value
 
 _AGAIN = "make it again with `dedupaudit repair plan`"
 _LONGEST = 256_000_000
@@ -123,25 +123,26 @@ class PlanFile:
             return
         if not group.victims or any(merge.victim >= len(group.victims) for merge in group.merge):
             raise self._broken(f"{line} has no victims, or merges one that it does not have")
-        rows = [group.survivor, *group.victims]
-        if not all(self._is_named(row) for row in rows) or not self._are_values(group.key, self.header.key):
+        rows = [group.survivor.pk, *[row.pk for row in group.victims]]
+        if not all(map(self._is_named, rows)) or not self._are_values(group.key, self.header.key):
             raise self._broken(f"{line} does not name its rows by the columns of its header")
-        if self.header.primary_key and len({str(row.pk) for row in rows}) < len(rows):
+        if self.header.primary_key and (rows[0] in rows[1:] or len(set(map(str, rows[1:]))) < len(rows) - 1):
             raise self._broken(f"{line} has one row twice")
         self.removed += len(group.victims)
 
-    def _is_named(self, row: PlannedRow) -> bool:
+    def _is_named(self, pk: dict[str, PlanValue] | None) -> bool:
         names = self.header.primary_key
-        return row.pk is None if not names else row.pk is not None and self._are_values(row.pk, names)
+        return pk is None if not names else pk is not None and self._are_values(pk, names)
 
     def _are_values(self, values: dict[str, PlanValue], names: tuple[str, ...]) -> bool:
         """Say whether these are values of just these columns, and each what a plan writes."""
         try:
             for value in values.values():
-                database_value(value)
+                if type(value) is dict:
+                    database_value(value)
         except ValueError:
             return False
-        return set(values) == set(names)
+        return tuple(values) == names or set(values) == set(names)
 
     def _header(self, raw: bytes) -> Header:
         start = raw[:400].replace(b" ", b"")
