@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from dedupaudit.display import visible
 from dedupaudit.repair.databases.protocol import digest_of
-from dedupaudit.repair.errors import Surprise
+from dedupaudit.repair.errors import Busy, Surprise
 from dedupaudit.repair.journal import Entry, Journal, Run
 from dedupaudit.repair.links import Repointing
 from dedupaudit.repair.plan import Group, PlannedRow, database_value
@@ -42,6 +42,7 @@ class Chunk:
     run: Run
     number: int
     entries: list[Entry] = field(default_factory=list)
+    _beside: Counter[str] = field(default_factory=Counter, init=False)
 
     def apply(self, groups: Sequence[Numbered], last: int) -> Run:
         """Repair the groups and return the run as it stands then; `last` is the line that the plan is done up to.
@@ -171,6 +172,7 @@ class Chunk:
             if key not in survivors:
                 survivors[key] = (free[group.survivor.hash].pop(), group.survivor.hash)
             yield Locked(line, group, survivors[key], tuple((free[row.hash].pop(), row.hash) for row in group.victims))
+        self._beside = Counter({digest: len(handles) for digest, handles in free.items()})
 
     # ---- copy, re-point, merge, delete, verify
 
@@ -249,13 +251,16 @@ class Chunk:
             return before
         if not (self.site.by_key and merged):
             return dict(rows.hashes(rows.named(handles, "t.")))
-        # An updated row has another ctid: this chunk has one group alone, so what is left of its key is the survivor.
+        # An updated row has another ctid. This chunk has one group alone: of its key the survivor is left, beside rows
+        # that are not of the plan, because they are not audited or came since.
         ((_line, group),) = [(one.line, one.group) for one in locked]
         key = tuple(database_value(value) for value in group.key.values())
         names = [f"t.{self.site.database.quote(column.name)}" for column in self.site.key]
-        found = [digest for _handle, digest in rows.hashes(self.site.database.is_in(names, [key]))]
-        fresh = [digest for digest in found if digest != locked[0].survivor[1]] or found
-        return {handles[0]: fresh[0]} if fresh else {}
+        found = Counter(digest for _handle, digest in rows.hashes(self.site.database.is_in(names, [key])))
+        left = list((found - self._beside).elements())
+        if len(left) != 1:
+            raise Busy("another session wrote rows of the same key at the same time", "try again")
+        return {handles[0]: left[0]}
 
     def _expect(self, what: str, found: int, wanted: int) -> None:
         if found != wanted:

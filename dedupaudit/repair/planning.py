@@ -162,9 +162,11 @@ class Planner:
             return
         planned = [self._row(locator, digest) for locator, digest in rows]
         kept, victims = planned[survivor], [row for number, row in enumerate(planned) if number != survivor]
-        for first in range(0, len(victims), LONGEST_LINE):
-            part = victims[first : first + LONGEST_LINE]
-            places = [number for number in range(len(planned)) if number != survivor][first : first + LONGEST_LINE]
+        # A survivor without a primary key is known by its hash: once it is merged no further line would find it.
+        longest = len(victims) if chosen.choice.taken and not self.table.catalog.primary_key else LONGEST_LINE
+        for first in range(0, len(victims), longest):
+            part = victims[first : first + longest]
+            places = [number for number in range(len(planned)) if number != survivor][first : first + longest]
             merge = [
                 Merge(column=one.column, rule=one.rule, victim=places.index(one.row))
                 for one in chosen.choice.taken
