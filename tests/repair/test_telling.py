@@ -43,7 +43,8 @@ PROOF = Proof(
 RUN = Run(
     id="20251224T081530-3f2a9c", plan="0" * 64, table_name="activities", table_real='main."activities"', columns="[]",
     state="done", token=1, who="ops", host="db-1", process=4711, version="1.0",
-    started_at="2025-12-24T08:15:30.000001Z", updated_at="2025-12-24T08:16:30Z", finished_at="2025-12-24T08:16:30Z", position=10_000, chunks=20,
+    started_at="2025-12-24T08:15:30.000001Z", updated_at="2025-12-24T08:16:30Z", finished_at="2025-12-24T08:16:30Z",
+    position=10_000, chunks=20,
     groups_done=10_000, groups_skipped=0, rows_kept=10_000, rows_deleted=30_000, proof=PROOF.as_json(),
 )  # fmt: skip
 LINK = Link("a_rather_long_name_of_a_foreign_key", Catalog("child", '"child"', "table", ()), ("a",), ("id",))
