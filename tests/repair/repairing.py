@@ -12,7 +12,7 @@ from dedupaudit.causes.explainer import Explainer
 from dedupaudit.config import DatabaseSettings, Settings, TableSettings
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT
-from dedupaudit.repair import pace, planning, run
+from dedupaudit.repair import pace, past, planning, run
 from dedupaudit.repair.apply import Applied
 from dedupaudit.repair.plan import Group, Limit
 from dedupaudit.repair.planfile import PlanFile, write_plan
@@ -72,9 +72,9 @@ class Repairing:
             confirm=lambda _offer: None,
         )
 
-    def undo(self, named: str = "last", *, leave_changed: bool = False, table: str | None = None) -> run.Undone:
+    def undo(self, named: str = "last", *, leave_changed: bool = False, table: str | None = None) -> past.Undone:
         """Take a run back."""
-        return run.undo_run(
+        return past.undo_run(
             self.settings,
             named,
             interrupt=Interrupt(),
