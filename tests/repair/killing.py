@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -27,7 +28,7 @@ _PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Point:
-    """Where something befalls the tool: after its `nth` statement (from 1) that contains `text`.
+    """Where something befalls the tool: after its `nth` statement (from 1) that `text`, a regular expression, is in.
 
     COMMIT counts twice: as `before COMMIT`, and as COMMIT once the server has answered. Only what comes after the tool
     began to prepare its own tables is counted: the looking before that changes nothing.
@@ -145,6 +146,7 @@ class _Watch:
 
     def __init__(self, point: Point, told: Path) -> None:
         self._point, self._told, self._seen = point, told, 0
+        self._pattern = re.compile(point.text)
         self.armed = False
 
     def before(self, statement: str | bytes) -> str:
@@ -156,7 +158,7 @@ class _Watch:
     def after(self, text: str) -> None:
         if not self.armed or threading.current_thread() is not threading.main_thread():
             return
-        if self._point.text in text and (self._point.text or not text.startswith("ROLLBACK")):
+        if self._pattern.search(text):
             self._seen += 1
             if self._seen == self._point.nth:
                 self._told.write_text(text[:300])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -199,9 +200,16 @@ class PostgresqlPlace:
 
 class _Maria:
     def __init__(self, server: MariadbServer, database: str) -> None:
+        # Over a socket of our own: PyMySQL leaves that of a connection that fails open.
+        wire = socket.socket(socket.AF_UNIX)
+        self._connection: pymysql.Connection[Any] = pymysql.connect(
+            user="root", database=database, charset="utf8mb4", autocommit=True, defer_connect=True
+        )
         try:
-            self._connection = server.connect(database)
-        except pymysql.err.MySQLError as error:
+            wire.connect(str(server.socket))
+            self._connection.connect(wire)
+        except (pymysql.err.MySQLError, OSError) as error:
+            wire.close()
             raise Gone(str(error)) from error
 
     def ask(self, statement: str, *parameters: object) -> list[Row]:

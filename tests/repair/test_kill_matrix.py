@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -33,6 +34,9 @@ LEAST = {
     "mariadb server": 20,
 }
 """How many points each part has at least: a part that lost its points is no proof any more."""
+
+_APPLYING = (r"^INSERT INTO \S*quarantine_uploads", r"^DELETE FROM \S*uploads\W", r"^before COMMIT")
+_UNDOING = (r"^INSERT INTO \S*\.\W?uploads\W", r"^before COMMIT")
 
 # What is committed must be there after a SIGKILL of the server, and no page may be half written.
 _POSTGRESQL = {"synchronous_commit": "on", "full_page_writes": "on"}
@@ -230,4 +234,79 @@ def test_mariadb_a_kill_of_the_tool_at_any_statement_loses_nothing(
 ) -> None:
     scene = make(MariadbPlace(strict_mariadb), f"mariadb {verb}")
     (kill_apply if verb == "apply" else kill_undo)(scene)
+    scene.told(LEAST[scene.part], capsys)
+
+
+# ---- the server
+
+
+class Server(Protocol):
+    """A private server that may be killed."""
+
+    def kill(self) -> None: ...
+
+    def start(self) -> None: ...
+
+
+def kill_server(scene: Scene, server: Server, verb: str) -> None:
+    """Kill the server in each chunk, at each of its moments in turn: the tool waits at the moment, and then goes on.
+
+    At `before COMMIT` it goes on first, so that the server dies while it commits: whether it did, nobody was told.
+    """
+    moments = _APPLYING if verb == "apply" else _UNDOING
+    for moment in moments:
+        nth = 1
+        while True:
+            scene.place.restore()
+            with Writers(scene.place, len(scene.points)) as writers:
+                if verb == "undo":
+                    applied = scene.run("apply")
+                    assert applied.code in (0, 3), applied
+                child = scene.runner.start(scene.order(verb, Point(nth, moment, signal.SIGSTOP)))
+                reached = child.wait_until_stopped()
+                if reached:
+                    racing = "COMMIT" in moment
+                    if racing:
+                        child.go_on()
+                        time.sleep(0.001 * (nth % 3))
+                    server.kill()
+                    if not racing:
+                        child.go_on()
+                    done = child.completed()
+                    # A race may be lost: then it was in a later statement, or through.
+                    assert done.code == 6 or (racing and done.code in (0, 3)), (moment, nth, done)
+                    scene.points.append(child.point)
+                    server.start()
+                    state = scene.settle("apply" if verb == "apply" and len(scene.points) % 2 else "undo")
+                else:
+                    done = child.completed()
+                    assert done.code in (0, 3), done
+                    state = "done" if verb == "apply" else "undone"
+            scene.hold(writers, state)
+            if not reached:
+                break
+            nth += 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.xdist_group("kills postgresql")
+def test_postgresql_a_kill_of_the_server_in_any_chunk_loses_nothing(
+    make: Make, strict_postgresql: PostgresqlServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = make(PostgresqlPlace(strict_postgresql), "postgresql server")
+    kill_server(scene, strict_postgresql, "apply")
+    kill_server(scene, strict_postgresql, "undo")
+    scene.told(LEAST[scene.part], capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.xdist_group("kills mariadb")
+def test_mariadb_a_kill_of_the_server_in_any_chunk_loses_nothing(
+    make: Make, strict_mariadb: MariadbServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = make(MariadbPlace(strict_mariadb), "mariadb server")
+    kill_server(scene, strict_mariadb, "apply")
+    kill_server(scene, strict_mariadb, "undo")
     scene.told(LEAST[scene.part], capsys)
