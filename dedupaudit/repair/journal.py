@@ -16,9 +16,9 @@ from dedupaudit import __version__
 from dedupaudit.errors import NothingToCheck
 from dedupaudit.repair.databases.protocol import RepairDatabase
 from dedupaudit.repair.errors import Locked
-from dedupaudit.repair.plan import plan_value
+from dedupaudit.repair.plan import database_value, plan_value
 from dedupaudit.sources.tables.catalog import Catalog
-from dedupaudit.sources.tables.protocol import Value
+from dedupaudit.sources.tables.protocol import Key, Value
 from dedupaudit.times import iso
 
 State = Literal["running", "interrupted", "done", "undoing", "undone", "failed"]
@@ -203,6 +203,11 @@ def pk_text(names: Sequence[str], key: Sequence[Value]) -> str:
     if len(key) == 1 and isinstance(key[0], int):
         return f"{{{_name(names[0])}: {key[0]}}}"
     return json.dumps({name: plan_value(part) for name, part in zip(names, key, strict=True)})
+
+
+def key_of(text: str) -> Key:
+    """Return a row's name that `pk_text` wrote."""
+    return tuple(database_value(value) for value in json.loads(text).values())
 
 
 @cache

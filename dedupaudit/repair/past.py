@@ -12,7 +12,7 @@ from dedupaudit.errors import Cancelled, NothingToCheck, Refused, RunFailed, Sou
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT, Progress
 from dedupaudit.repair.apply import SHOWN
-from dedupaudit.repair.databases.protocol import RepairDatabase
+from dedupaudit.repair.databases.protocol import Link, RepairDatabase
 from dedupaudit.repair.errors import Busy
 from dedupaudit.repair.journal import Entry, Journal, Run
 from dedupaudit.repair.opening import acquire, database_of, is_alive, opened
@@ -53,13 +53,17 @@ def undo_run(
                 f"run {run.id} was taken back already, at {run.finished_at}", "`repair runs` lists the others"
             )
         confirm(run, database.place)
-        catalog, children = _catalogs(settings, database, run, interrupt)
-        database.prepare([catalog, *children])
+        catalog, links = _surroundings(settings, database, run, interrupt)
+        catalogs = {one.quoted: one for one in (catalog, *(link.child for link in links))}
+        pointing: dict[str, tuple[str, ...]] = {}
+        for link in links:
+            known = pointing.get(link.child.quoted, ())
+            pointing[link.child.quoted] = tuple(dict.fromkeys((*known, *link.columns)))
+        database.prepare(list(catalogs.values()))
         acquire(database, journal, run.lock)
         run = journal.run(run.id)
         rows = Rows(database, catalog)
-        catalogs = {one.quoted: one for one in (catalog, *children)}
-        undoing = Undoing(database, journal, rows, catalogs, run, leave_changed)
+        undoing = Undoing(database, journal, rows, catalogs, run, pointing, leave_changed)
         undoing.refuse_obstacles()
         undoing.run = journal.take_over(run, "undoing")
         progress.start(f"taking back run {run.id}", run.chunks)
@@ -97,10 +101,10 @@ def _patiently(undoing: Undoing, chunk: int, interrupt: Interrupt) -> None:
             interrupt.check()
 
 
-def _catalogs(
+def _surroundings(
     settings: Settings, database: RepairDatabase, run: Run, interrupt: Interrupt
-) -> tuple[Catalog, list[Catalog]]:
-    """Return the catalog of a run's table, and of those that refer to it."""
+) -> tuple[Catalog, Sequence[Link]]:
+    """Return the catalog of a run's table, and what refers to it."""
     source = open_source(database_of(settings), interrupt, SILENT)
     try:
         table = resolve(source, run.table_name, settings)
@@ -112,8 +116,7 @@ def _catalogs(
             f" {visible(table.catalog.quoted)} now",
             f"name it in dedupaudit.toml: [tables.{visible(run.table_name)}] name = …",
         )
-    links = database.inspect(table).links
-    return table.catalog, [link.child for link in links if link.child.quoted != table.catalog.quoted]
+    return table.catalog, database.inspect(table).links
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,10 @@ from dedupaudit.display import visible
 from dedupaudit.errors import Refused
 from dedupaudit.repair.databases.protocol import RepairDatabase, digest_of
 from dedupaudit.repair.errors import Surprise, Violation
-from dedupaudit.repair.journal import Action, Entry, Journal, Run
-from dedupaudit.repair.plan import database_value
+from dedupaudit.repair.images import ALTERED, Images
+from dedupaudit.repair.journal import Entry, Journal, Run, key_of
 from dedupaudit.repair.site import VICTIMS, Rows
-from dedupaudit.sources.tables.catalog import Catalog, Column
-from dedupaudit.sources.tables.protocol import Key
+from dedupaudit.sources.tables.catalog import Catalog
 
 _SHOWN = 5
 _BATCH = 500
@@ -42,6 +41,8 @@ class Undoing:
     rows: Rows
     catalogs: dict[str, Catalog]
     run: Run
+    pointing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The columns that refer to the table, by the quoted name of the table that has them."""
     leave_changed: bool = False
     left: int = field(default=0, init=False)
     _seen: set[tuple[str, str]] = field(default_factory=set, init=False)
@@ -98,7 +99,7 @@ class Undoing:
                 return
             told = self._restore(chunk, entries)
             for step in sorted({step for step in self._steps(chunk) if step[0] != VICTIMS}, reverse=True):
-                told += self._set_back(chunk, step[0], step[1], entries)
+                told += self._images(step[1], chunk, step[0]).set_back(entries)
             told = told or [Entry(0, "restored", self.rows.catalog.quoted, "{}", note="nothing was removed")]
             self.journal.write(self.run, chunk, told, first=len(entries))
             self.run = replace(self.run, position=chunk - 1)
@@ -135,7 +136,7 @@ class Undoing:
                 "move what stands in the way, then run the same command again: it goes on where it stopped",
             ) from error
         if restored != len(deleted):
-            raise Surprise(f"{restored:,} rows of chunk {chunk} are in quarantine, and not {len(deleted):,}", _ALTERED)
+            raise Surprise(f"{restored:,} rows of chunk {chunk} are in quarantine, and not {len(deleted):,}", ALTERED)
         self._verify(chunk, deleted)
         self.database.execute(f"DELETE FROM {rows.quarantine} WHERE {_without_alias(where)}")
         return [entry._replace(action="restored", hash_after=entry.hash_before) for entry in deleted]
@@ -145,13 +146,13 @@ class Undoing:
         rows = self.rows
         hashes = sorted(str(entry.hash_before) for entry in deleted)
         if rows.quarantined(self.run, chunk, VICTIMS) != (len(hashes), digest_of(hashes)):
-            raise Surprise(f"the rows of chunk {chunk} in quarantine are not those that were put there", _ALTERED)
+            raise Surprise(f"the rows of chunk {chunk} in quarantine are not those that were put there", ALTERED)
         if not rows.catalog.primary_key:
             return
         for first in range(0, len(deleted), _BATCH):
             part = deleted[first : first + _BATCH]
-            now = dict(rows.hashes(rows.named([_key(entry.pk) for entry in part], "t.")))
-            wrong = [entry.pk for entry in part if now.get(_key(entry.pk)) != entry.hash_before]
+            now = dict(rows.hashes(rows.named([key_of(entry.pk) for entry in part], "t.")))
+            wrong = [entry.pk for entry in part if now.get(key_of(entry.pk)) != entry.hash_before]
             if wrong:
                 raise Surprise(
                     f"a restored row is not what it was: {visible(wrong[0])}",
@@ -170,81 +171,9 @@ class Undoing:
             found += [(int(str(step)), quoted) for step in {row[0] for row in texts}]
         return found
 
-    def _set_back(self, chunk: int, step: int, quoted: str, entries: Sequence[Entry]) -> list[Entry]:
-        """Give rows that stayed the values that they had before, from their images of one step."""
+    def _images(self, quoted: str, chunk: int, step: int) -> Images:
         rows = Rows(self.database, self.catalogs[quoted])
-        images = self._images(rows, chunk, step)
-        told = []
-        for entry in reversed(entries):
-            name = self._name_of_image(rows, entry)
-            if entry.action not in ("merged", "repointed") or entry.target != quoted:
-                continue
-            if images.get(name) != entry.hash_before:
-                continue  # the image of another step
-            del images[name]
-            now = self._find(rows, entry, lock=True)
-            if now is None:
-                told.append(entry._replace(action="left", note="changed since the repair"))
-            else:
-                told.append(self._put(rows, chunk, step, entry, now))
-        if not any(entry.action == "left" for entry in told):
-            where = _without_alias(rows.copied(self.run, chunk, step))
-            self.database.execute(f"DELETE FROM {rows.quarantine} WHERE {where}")
-        return told
-
-    def _find(self, rows: Rows, entry: Entry, *, lock: bool = False) -> Key | None:
-        """Return the name of a row that is as the repair left it; None where it is not any more."""
-        if rows.catalog.primary_key or self.database.hidden(rows.catalog):
-            found = rows.hashes(rows.named([_key(entry.pk)], "t."), lock=lock)
-        else:
-            # What names such a row does not outlive an update: it is known by its hash alone.
-            wanted = self.database.literal(entry.hash_after)
-            found = rows.hashes(f"{self.database.row_hash(rows.catalog, 't')} = {wanted}", lock=lock)
-        return next((name for name, digest in found if digest == entry.hash_after), None)
-
-    def _in_copy(self, rows: Rows) -> list[tuple[Column, str]]:
-        """Return what names an image among those of one step: the primary key, the rowid, or the hash."""
-        quote, catalog = self.database.quote, rows.catalog
-        if catalog.primary_key:
-            return [(column, f"q.{quote(column.name)}") for column in rows.handle]
-        if self.database.hidden(catalog):
-            return [(rows.handle[0], "q.dedupaudit_rowid")]
-        return []
-
-    def _name_of_image(self, rows: Rows, entry: Entry) -> Key:
-        if not self._in_copy(rows):
-            return (entry.hash_before,)
-        renamed = entry.action == "repointed" and entry.note
-        return _key(entry.note if renamed and entry.note else entry.pk)
-
-    def _images(self, rows: Rows, chunk: int, step: int) -> dict[Key, str]:
-        names = self._in_copy(rows)
-        found = self.database.fetch(
-            names,
-            [self.database.row_hash(rows.catalog, "q")],
-            f"FROM {rows.quarantine} AS q WHERE {rows.copied(self.run, chunk, step)}",
-        )
-        return {row[:-1] if names else row: str(row[-1]) for row in found}
-
-    def _put(self, rows: Rows, chunk: int, step: int, entry: Entry, now: Key) -> Entry:
-        """Set one row back from its image, and see that it is what it was."""
-        quote, catalog = self.database.quote, rows.catalog
-        name = self._name_of_image(rows, entry)
-        names = [sql for _column, sql in self._in_copy(rows)] or [self.database.row_hash(catalog, "q")]
-        image = f"{rows.copied(self.run, chunk, step)} AND {self.database.is_in(names, [name])}"
-        renamed = bool(catalog.primary_key) and name != now
-        values = ", ".join(
-            f"{quote(column.name)} = (SELECT q.{quote(column.name)} FROM {rows.quarantine} AS q WHERE {image} LIMIT 1)"
-            for column in catalog.columns
-            if not column.generated and (renamed or column.name not in catalog.primary_key)
-        )
-        self.database.execute(f"UPDATE {catalog.quoted} SET {values} WHERE {rows.named([now])}")
-        if catalog.primary_key or self.database.hidden(catalog):
-            back = rows.hashes(rows.named([name if catalog.primary_key else now], "t."))
-            if [digest for _name, digest in back] != [entry.hash_before]:
-                raise Surprise(f"a row of {visible(catalog.name)} could not be set back: {visible(entry.pk)}", _ALTERED)
-        action: Action = "unmerged" if entry.action == "merged" else "pointed_back"
-        return entry._replace(action=action, hash_before=entry.hash_after, hash_after=entry.hash_before)
+        return Images(rows, self.run, chunk, step, self.pointing.get(quoted, ()))
 
     # ---- what stands in the way
 
@@ -281,8 +210,7 @@ class Undoing:
             if (target, pk) in self._seen:
                 continue
             self._seen.add((target, pk))
-            rows = Rows(self.database, self.catalogs[target])
-            if self._find(rows, entry) is None and not self._goes_itself(target, pk):
+            if self._images(target, chunk, 0).find(entry) is None and not self._goes_itself(target, pk):
                 yield Obstacle(target, pk, "it was changed or removed since the repair")
 
     def _goes_itself(self, target: str, pk: str) -> bool:
@@ -293,14 +221,6 @@ class Undoing:
             f" AND target = {literal(target)} AND pk = {literal(pk)}"
         )
         return bool(self.database.fetch((), ["pk"], where))
-
-
-_ALTERED = "somebody altered the quarantine or the journal; nothing was changed by this chunk"
-
-
-def _key(text: str) -> Key:
-    """Return a row's name as the journal has it."""
-    return tuple(database_value(value) for value in json.loads(text).values())
 
 
 def _without_alias(condition: str) -> str:

@@ -257,7 +257,7 @@ def _copied(row: Sequence[str | int | None]) -> str:
     """Return a row as COPY's text format has it. Nearly all are plain, and one look at the whole row says so."""
     parts = [_NULL if value is None else value if type(value) is str else str(value) for value in row]
     line = "\t".join(parts)
-    if line.count("\\") == parts.count(_NULL) and line.count("\t") == len(parts) - 1 and not _BREAK.search(line):
+    if line.count("\\") == list(row).count(None) and line.count("\t") == len(parts) - 1 and not _BREAK.search(line):
         return line + "\n"
     return "\t".join(_NULL if value is None else str(value).translate(_ESCAPED) for value in row) + "\n"
 
