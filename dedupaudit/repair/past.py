@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -54,15 +55,16 @@ def undo_run(
             )
         confirm(run, database.place)
         catalog, links = _surroundings(settings, database, run, interrupt)
-        catalogs = {one.quoted: one for one in (catalog, *(link.child for link in links))}
+        touched = {one.quoted: one for one in (*(link.child for link in links), catalog)}
+        catalogs = touched | {catalog.quoted: _as_it_was(catalog, run)}
         pointing: dict[str, tuple[str, ...]] = {}
         for link in links:
             known = pointing.get(link.child.quoted, ())
             pointing[link.child.quoted] = tuple(dict.fromkeys((*known, *link.columns)))
-        database.prepare(list(catalogs.values()))
+        database.prepare(list(touched.values()))
         acquire(database, journal, run.lock)
         run = journal.run(run.id)
-        rows = Rows(database, catalog)
+        rows = Rows(database, catalogs[catalog.quoted])
         undoing = Undoing(database, journal, rows, catalogs, run, pointing, leave_changed)
         undoing.refuse_obstacles()
         undoing.run = journal.take_over(run, "undoing")
@@ -117,6 +119,20 @@ def _surroundings(
             f"name it in dedupaudit.toml: [tables.{visible(run.table_name)}] name = …",
         )
     return table.catalog, database.inspect(table).links
+
+
+def _as_it_was(catalog: Catalog, run: Run) -> Catalog:
+    """Return the table with the columns that it had for the run: a later one takes its default in what comes back."""
+    there = {column.name: column for column in catalog.columns}
+    names = json.loads(run.columns)
+    gone = [name for name in names if name not in there]
+    if gone:
+        raise Refused(
+            f"run {run.id} cannot be taken back: {visible(catalog.name)} has lost the column"
+            f"{'s' if len(gone) > 1 else ''} {', '.join(map(visible, gone))} since, and would lose what was in it",
+            "ALTER TABLE … ADD COLUMN with its old name and type, then run the same command again",
+        )
+    return replace(catalog, columns=tuple(there[name] for name in names))
 
 
 @dataclass(frozen=True)
