@@ -79,6 +79,10 @@ class Planner:
 
     def plan(self, spool: BinaryIO) -> Plan:
         """Look, choose, and return the plan; raises Refused for one that would remove more than its limit."""
+        if _is_own(self.table.catalog):
+            raise Refused(
+                f"{visible(self.table.name)} is dedupaudit's own", "`dedupaudit repair purge` empties quarantine"
+            )
         scan = TableScan(self.source, self.table, (), self.source.clock(), 0.0, explainer=self.explainer)
         rows = self.source.survey(self.table, ("null_ids",)).rows
         totals = self._choose(scan, rows, spool)
@@ -197,6 +201,12 @@ class Planner:
             on_conflict=self.chooser.policy,
             totals=totals,
         )
+
+
+def _is_own(catalog: Catalog) -> bool:
+    """Say whether a table is the tool's: a repair of the quarantine would lose rows for good."""
+    plain = catalog.quoted.replace('"', "").replace("`", "").lower()
+    return catalog.name.lower().startswith("dedupaudit_") or plain.startswith("dedupaudit.")
 
 
 def shape_of(catalog: Catalog) -> tuple[ColumnShape, ...]:
