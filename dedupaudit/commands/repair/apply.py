@@ -106,9 +106,13 @@ def _request(plan: Path, given: dict[str, Any]) -> ApplyRequest:
 
 def _replica(url: str) -> DatabaseSettings:
     from dedupaudit.config import DatabaseSettings
+    from dedupaudit.errors import UsageError
     from dedupaudit.urls import parse_named
 
-    name, parsed = parse_named(url)
+    try:
+        name, parsed = parse_named(url)
+    except UsageError as error:
+        raise UsageError(f"--replica: {error.message}", error.hint) from None
     return DatabaseSettings(name or "replica", parsed)
 
 
