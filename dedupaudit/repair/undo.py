@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from dedupaudit.display import visible
 from dedupaudit.errors import Refused
-from dedupaudit.repair.databases.protocol import RepairDatabase, digest_of
+from dedupaudit.repair.databases.protocol import Link, RepairDatabase, digest_of
 from dedupaudit.repair.errors import Surprise, Violation
 from dedupaudit.repair.images import ALTERED, Images
 from dedupaudit.repair.journal import Entry, Journal, Run, key_of
+from dedupaudit.repair.restoring import Restoring
 from dedupaudit.repair.site import VICTIMS, Rows
 from dedupaudit.sources.tables.catalog import Catalog
 
@@ -44,6 +45,8 @@ class Undoing:
     pointing: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The columns that refer to the table, by the quoted name of the table that has them."""
     leave_changed: bool = False
+    own_links: tuple[Link, ...] = ()
+    """The foreign keys by which the table refers to itself."""
     left: int = field(default=0, init=False)
     _seen: set[tuple[str, str]] = field(default_factory=set, init=False)
 
@@ -115,10 +118,10 @@ class Undoing:
         rows, catalog = self.rows, self.rows.catalog
         quote = self.database.quote
         known = json.loads(self.run.columns)
-        names = [quote(column.name) for column in catalog.columns if column.name in known and not column.generated]
+        names = [column.name for column in catalog.columns if column.name in known and not column.generated]
         where = rows.copied(self.run, chunk, VICTIMS)
         hidden = self.database.hidden(catalog)
-        into, taken = [*names], [f"q.{name}" for name in names]
+        into, taken = [*map(quote, names)], [f"q.{quote(name)}" for name in names]
         if hidden:
             into.append(hidden)
             taken.append(
@@ -126,10 +129,13 @@ class Undoing:
                 " THEN NULL ELSE q.dedupaudit_rowid END"
             )
         try:
-            restored = self.database.execute(
-                f"INSERT INTO {catalog.quoted} ({', '.join(into)}){self.database.overriding}"
-                f" SELECT {', '.join(taken)} FROM {rows.quarantine} AS q WHERE {where}"
-            )
+            if self.own_links and self.database.checks_each_row:
+                restored = Restoring(rows, self.own_links, names, where).insert(len(deleted))
+            else:
+                restored = self.database.execute(
+                    f"INSERT INTO {catalog.quoted} ({', '.join(into)}){self.database.overriding}"
+                    f" SELECT {', '.join(taken)} FROM {rows.quarantine} AS q WHERE {where}"
+                )
         except Violation as error:
             raise Refused(
                 f"run {self.run.id} cannot be taken back: the database refuses its rows: {error.message}",

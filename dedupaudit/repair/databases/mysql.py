@@ -29,6 +29,7 @@ class MysqlRepair:
 
     locking = " FOR UPDATE"
     overriding = ""
+    checks_each_row = True
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.name = settings.name

@@ -30,6 +30,7 @@ class PostgresqlRepair:
 
     locking = " FOR UPDATE"
     overriding = " OVERRIDING SYSTEM VALUE"
+    checks_each_row = False
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self._connection = Connection(settings)

@@ -77,6 +77,8 @@ class RepairDatabase(Protocol):
     """What a SELECT ends with that locks the rows it reads: ` FOR UPDATE`, or nothing."""
     overriding: str
     """What stands between INSERT's columns and its SELECT, so that identity columns take the values given."""
+    checks_each_row: bool
+    """Whether a foreign key is checked for each row of a statement, before the rows after it are there."""
 
     # ---- how the dialect writes things
 

@@ -36,6 +36,7 @@ class SqliteRepair:
 
     locking = ""
     overriding = ""
+    checks_each_row = False
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.name = settings.name
