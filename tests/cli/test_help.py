@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shlex
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from dedupaudit.commands.cli import COMMANDS, EXAMPLES
+from dedupaudit.commands.repair import COMMANDS as REPAIR_COMMANDS
 from dedupaudit.errors import ExitCode
 from tests.cli.reading import said
 from tests.conftest import Run
 
+EVERY_COMMAND = [[], *([name] for name in COMMANDS), *(["repair", name] for name in REPAIR_COMMANDS)]
 
-@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=" ".join)
+
+@pytest.mark.parametrize("command", EVERY_COMMAND, ids=" ".join)
 def test_help_begins_with_examples_and_fits_80_columns(run: Run, command: list[str]) -> None:
     long, short = run(*command, "--help"), run(*command, "-h")
     assert long.code == short.code == 0
@@ -32,6 +36,28 @@ def test_the_help_of_the_program_lists_every_command_and_exit_code(run: Run) -> 
     assert all(f" {code.value} " in codes for code in ExitCode)
 
 
+def test_the_help_of_repair_lists_every_command_of_it(run: Run) -> None:
+    text = run("repair", "--help").out.decode()
+    assert all(f"\n  {name} " in text for name in REPAIR_COMMANDS)
+
+
+def test_repair_alone_is_2_and_shows_its_help_on_stderr(run: Run) -> None:
+    done = run("repair")
+    assert (done.code, done.out) == (2, b"")
+    assert "Examples:" in said(done)
+
+
+@pytest.mark.parametrize("name", REPAIR_COMMANDS)
+def test_the_examples_of_repair_are_commands_that_parse(name: str) -> None:
+    command = import_module(f"dedupaudit.commands.repair.{name}").command
+    lines = [line.strip() for line in command.help.splitlines() if line.strip().startswith("dedupaudit ")]
+    assert len(lines) >= 2
+    for line in lines:
+        words = shlex.split(line.partition("|")[0])
+        assert words[:3] == ["dedupaudit", "repair", name]
+        command.make_context(name, words[3:]).close()
+
+
 @pytest.mark.parametrize("example", [line for line in EXAMPLES.splitlines() if line.strip().startswith("dedupaudit ")])
 def test_the_examples_are_commands_that_parse(run: Run, example: str) -> None:
     words = shlex.split(example.strip().partition("  ")[0])
@@ -47,9 +73,12 @@ def test_help_works_beside_a_broken_configuration(run: Run, tmp_path: Path) -> N
     assert run("scan").code == 2
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("sacn", "scan"), ("reprot", "report"), ("Demo", "demo")])
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("sacn", "scan"), ("reprot", "report"), ("Demo", "demo"), ("repair aply", "apply"), ("repair udno", "undo")],
+)
 def test_a_mistyped_command_names_the_nearest(run: Run, typed: str, meant: str) -> None:
-    done = run(typed)
+    done = run(*typed.split())
     assert done.code == 2
     assert f"Did you mean {meant}?" in said(done)
 

@@ -1,4 +1,4 @@
-"""`repair` takes each option from the environment too; a flag goes first; one database at a time; no secret is shown."""
+"""`repair` takes each option from the environment too, one database at a time, and shows no secret."""
 
 from __future__ import annotations
 

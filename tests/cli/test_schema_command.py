@@ -1,4 +1,4 @@
-"""`schema report` and `schema config`: JSON Schemas that are valid, and that the real files pass."""
+"""`schema report`, `schema plan`, `schema config`: JSON Schemas that are valid, and that the real files pass."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import Run
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
-@pytest.mark.parametrize("what", ["report", "config"])
+@pytest.mark.parametrize("what", ["report", "plan", "config"])
 def test_it_is_a_valid_schema_of_draft_2020_12(run: Run, what: str) -> None:
     done = run("schema", what)
     schema = strict_json(done.out)
@@ -41,3 +41,19 @@ def test_the_configuration_schema_takes_the_demos_and_refuses_a_slip(run: Run, i
     validator.validate(configuration)
     with pytest.raises(ValidationError):
         validator.validate({**configuration, "tabels": {}})
+
+
+def test_the_plan_schema_takes_every_line_of_a_plan_and_refuses_a_broken_one(
+    run: Run, incident: Path, tmp_path: Path
+) -> None:
+    validator = Draft202012Validator(strict_json(run("schema", "plan").out))
+    configuration = ("--config", incident / "dedupaudit.toml")
+    for table in ("activities", "screenshots", "processes"):
+        done = run("repair", "plan", table, "--max-delete", "50%", "-o", "-", "-q", *configuration)
+        lines = [strict_json(line) for line in done.out.splitlines()]
+        assert [lines[0]["type"], lines[-1]["type"]] == ["header", "end"]
+        for line in lines:
+            validator.validate(line)
+        for line in (lines[0], lines[-1], next(line for line in lines if line["type"] == "group")):
+            for field in {"type", "table", "database", "created_at", "key", "rows", "count", "sha256"} & set(line):
+                assert not validator.is_valid({name: value for name, value in line.items() if name != field})

@@ -30,9 +30,11 @@ Examples:
   dedupaudit repair plan activities --report report.json -o plan.jsonl
 
 Look for the duplicates of TABLE, choose what stays of each, and write the plan with -o. Changes nothing in the
-database. Of identical rows the earliest stays, of an upload's rows the one in the furthest state; rows that differ are
-left as they are, unless a policy is named; different events under one ID are never removed. Exit 0: planned, or nothing
-to do. 5: the plan would remove more than --max-delete.
+database. Of identical rows the earliest stays, of an upload's rows the one in the furthest state (with --objects, the
+one whose object exists, where they name different ones). Rows that differ are left as they are, unless a policy is
+named; what may be different events under one ID is never removed: --logs tell more of them apart.
+
+Exit 0: planned, or nothing to do. 5: the plan would remove more than --max-delete.
 """
 
 
