@@ -11,5 +11,6 @@ from dedupaudit.repair.plan import PlanLine
 
 def plan_schema() -> dict[str, Any]:
     """Return the schema of one line of a plan file: a header, a group, or the end."""
-    schema = TypeAdapter(PlanLine).json_schema(by_alias=True)
+    # As it is written: every field is there, also one that could be left out when it is read.
+    schema = TypeAdapter(PlanLine).json_schema(by_alias=True, mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A line of a dedupaudit plan", **schema}

@@ -55,5 +55,5 @@ def test_the_plan_schema_takes_every_line_of_a_plan_and_refuses_a_broken_one(
         for line in lines:
             validator.validate(line)
         for line in (lines[0], lines[-1], next(line for line in lines if line["type"] == "group")):
-            for field in {"type", "table", "database", "created_at", "key", "rows", "count", "sha256"} & set(line):
+            for field in line:
                 assert not validator.is_valid({name: value for name, value in line.items() if name != field})
