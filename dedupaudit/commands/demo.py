@@ -44,7 +44,8 @@ def command(runtime: Runtime, /, directory: Path, rows: int, seed: int, **given:
 
     options = settings_of(given).options
     truth = build(directory, rows=rows, seed=seed)
-    outcome = audit_with(runtime, _settings(directory, given), (), "demo")
+    settings = _settings(directory, given)
+    outcome = audit_with(runtime, settings, (), "demo")
     report_to(outcome.report, options)
     if outcome.signum is not None:
         return 128 + outcome.signum
@@ -55,7 +56,9 @@ def command(runtime: Runtime, /, directory: Path, rows: int, seed: int, **given:
             f"the truth is in {visible(str(directory / 'truth.json'))}; this is a defect, please report it",
         )
     if not options.quiet:
-        _say_next(directory, truth)
+        _say_checked(directory, truth)
+        _say_plan(runtime, settings)
+        _say_next(directory)
     return 0
 
 
@@ -73,23 +76,50 @@ def _settings(directory: Path, given: dict[str, Any]) -> Settings:
     )
 
 
-def _say_next(directory: Path, truth: Truth) -> None:
-    """Say on stderr that the report was right, and what to type next."""
+def _say_checked(directory: Path, truth: Truth) -> None:
+    """Say on stderr that the report was right."""
     from shlex import quote
 
     from dedupaudit.display import visible
 
-    folder = visible(quote(str(directory)))
+    place = f"{visible(quote(str(directory)))}/truth.json"
+    found = f"all {len(truth.findings)} planted findings found, nothing else reported."
+    click.echo(f"\nChecked against {place}: {found}", err=True)
+
+
+def _say_plan(runtime: Runtime, settings: Settings) -> None:
+    """Say on stderr what a repair of the activities would do; nothing is written."""
+    from dedupaudit.progress import SILENT
+    from dedupaudit.repair.plan import Limit
+    from dedupaudit.repair.run import PlanRequest, planned
+    from dedupaudit.repair.telling import plan_summary
+
+    # As many rows as were asked for: the share of duplicates is the demo's own, and no sign of a wrong key.
+    request = PlanRequest("activities", Limit(percent=100.0))
+    with planned(settings, request, interrupt=runtime.interrupt, progress=SILENT) as (plan, _table):
+        lines = plan_summary(plan.header)
+    click.echo("\nWhat a repair of the activities would do (nothing was changed):\n", err=True)
+    for line in lines:
+        click.echo(line, err=True)
+
+
+def _say_next(directory: Path) -> None:
+    """Say on stderr what to type next."""
+    from shlex import quote
+
+    from dedupaudit.display import visible
+
     click.echo(
-        f"\nChecked against {folder}/truth.json: all {len(truth.findings)} planted findings found,"
-        " nothing else reported.\n"
-        "What to type next:\n"
-        f"  cd {folder}\n"
-        "  dedupaudit explain activity_1766557428498     one ID's story across logs, rows and objects\n"
-        "  dedupaudit audit                              the same audit; the configuration is found by itself\n"
-        "  dedupaudit audit --findings findings.csv      every finding, for a spreadsheet\n"
-        "  dedupaudit scan activities -f json            one table alone, for programs\n"
-        "  dedupaudit logs                               what the logs tell alone\n"
-        "  dedupaudit scan --db sqlite:///your.db        your own database: nothing in it is changed",
+        "\nWhat to type next:\n"
+        f"  cd {visible(quote(str(directory)))}\n"
+        "  dedupaudit explain activity_1766557428498        one ID's story across logs, rows and objects\n"
+        "  dedupaudit audit                                 the same audit; the configuration is found by itself\n"
+        "  dedupaudit audit --findings findings.csv         every finding, for a spreadsheet\n"
+        "  dedupaudit scan activities -f json               one table alone, for programs\n"
+        "  dedupaudit logs                                  what the logs tell alone\n"
+        "  dedupaudit repair plan activities -o plan.jsonl  the plan as a file: what goes, what stays, why\n"
+        "  dedupaudit repair apply plan.jsonl               do what it says: it asks first, and keeps what it removes\n"
+        "  dedupaudit repair undo last                      bring all of it back\n"
+        "  dedupaudit scan --db sqlite:///your.db           your own database: nothing in it is changed",
         err=True,
     )
