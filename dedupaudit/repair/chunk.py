@@ -16,6 +16,7 @@ from dedupaudit.repair.errors import Busy, Surprise
 from dedupaudit.repair.journal import Entry, Journal, Run
 from dedupaudit.repair.links import Repointing
 from dedupaudit.repair.plan import Group, PlannedRow, database_value
+from dedupaudit.repair.quick import Quick, is_usual
 from dedupaudit.repair.site import VICTIMS, Site
 from dedupaudit.sources.tables.protocol import Key
 
@@ -50,6 +51,10 @@ class Chunk:
         Raises Busy, Violation, Surprise or SourceError: then nothing has changed.
         """
         site = self.site
+        if groups and is_usual(site, groups):
+            done = Quick(site, groups).apply(self.journal, self.run, self.number, last)
+            if done is not None:
+                return done
         with site.database.transaction():
             self.journal.fence(self.run)
             locked = self._locked(groups) if groups else []

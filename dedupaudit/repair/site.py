@@ -84,6 +84,19 @@ class Rows:
             f" FROM {self.catalog.quoted} AS t WHERE {self.named(keys, 't.')}"
         )
 
+    def move(self, run: Run, chunk: int, step: int, role: str, keys: Sequence[Key]) -> tuple[int, str]:
+        """Copy locked rows into quarantine and delete them; return how many, and the digest of the copies.
+
+        Where the database can do that in one statement, the rows need not be locked before.
+        """
+        database = self.database
+        if database.moves:
+            literal = database.literal
+            own = (literal(run.id), str(chunk), str(step), literal(role))
+            return database.move(self.catalog, own, self.named(keys, "t."))
+        copied, deleted = self.copy(run, chunk, step, role, keys), self.delete(keys)
+        return self.quarantined(run, chunk, step) if copied == deleted == len(keys) else (-1, "")
+
     def copied(self, run: Run, chunk: int | None, step: int | None, role: str = "") -> str:
         """Return the condition (over the alias q) that a quarantined row is of this run, chunk and step."""
         literal = self.database.literal

@@ -29,6 +29,7 @@ class MysqlRepair:
 
     locking = " FOR UPDATE"
     overriding = ""
+    moves = False
     checks_each_row = True
 
     def __init__(self, settings: DatabaseSettings) -> None:
@@ -92,6 +93,10 @@ class MysqlRepair:
         digest = f"SHA2(COALESCE(GROUP_CONCAT({row_hash} ORDER BY 1 SEPARATOR ''), ''), 256)"
         rows = self._connection.texts(f"SELECT COUNT(*), {digest} {tail}{self.locking if lock else ''}")
         return int(str(rows[0][0])), str(rows[0][1])
+
+    def move(self, catalog: Catalog, own: Sequence[str], condition: str) -> tuple[int, str]:
+        """Never asked for: see `moves`."""
+        raise NotImplementedError
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[str | int | None]]) -> None:
         """Write rows, some at a time: a statement is shorter than max_allowed_packet."""

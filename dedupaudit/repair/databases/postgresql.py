@@ -10,7 +10,7 @@ from dedupaudit.config import DatabaseSettings
 from dedupaudit.display import visible
 from dedupaudit.repair.databases import postgresql_inspect, postgresql_names, postgresql_prepare
 from dedupaudit.repair.databases.postgresql_connection import Connection
-from dedupaudit.repair.databases.protocol import Inspection, Own
+from dedupaudit.repair.databases.protocol import RUN_COLUMNS, Inspection, Own
 from dedupaudit.repair.errors import Locked
 from dedupaudit.sources.tables import postgresql_rowhash
 from dedupaudit.sources.tables.catalog import Catalog, Column
@@ -30,6 +30,7 @@ class PostgresqlRepair:
 
     locking = " FOR UPDATE"
     overriding = " OVERRIDING SYSTEM VALUE"
+    moves = True
     checks_each_row = False
 
     def __init__(self, settings: DatabaseSettings) -> None:
@@ -79,6 +80,22 @@ class PostgresqlRepair:
         """Return how many rows there are, and the digest of their hashes."""
         hashed = f"SELECT {row_hash} AS h {tail}{self.locking if lock else ''}"  # noqa: S608 (the caller's own SQL)
         ((count, digest),) = self._connection.rows(self._filled("digest", hashed=hashed))
+        return int(str(count)), str(digest)
+
+    def move(self, catalog: Catalog, own: Sequence[str], condition: str) -> tuple[int, str]:
+        """Delete rows and put what was deleted into quarantine, in one statement; return count and digest."""
+        columns = [quote(column.name) for column in catalog.columns]
+        hashed = self._filled(
+            "move",
+            table=catalog.quoted,
+            condition=condition,
+            taken=", ".join(f"t.{name}" for name in columns),
+            quarantine=self.quarantine(catalog),
+            into=", ".join([*RUN_COLUMNS, *columns]),
+            own=", ".join(own),
+            hash=self.row_hash(catalog, "q"),
+        )
+        ((count, digest),) = self._connection.rows(hashed)
         return int(str(count)), str(digest)
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[str | int | None]]) -> None:

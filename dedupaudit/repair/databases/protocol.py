@@ -75,6 +75,8 @@ class RepairDatabase(Protocol):
     """Where it is, for people, without any secret: `host:port/name`, or the file."""
     locking: str
     """What a SELECT ends with that locks the rows it reads: ` FOR UPDATE`, or nothing."""
+    moves: bool
+    """Whether `move` is there: a statement that deletes rows and gives what it deleted to an INSERT."""
     overriding: str
     """What stands between INSERT's columns and its SELECT, so that identity columns take the values given."""
     checks_each_row: bool
@@ -119,6 +121,13 @@ class RepairDatabase(Protocol):
         """Return how many rows `SELECT row_hash tail` has, and SHA-256 of their hashes, sorted and joined, as hex.
 
         With `lock` the rows are locked, in the order that `tail` gives. A digest travels faster than the hashes.
+        """
+
+    def move(self, catalog: Catalog, own: Sequence[str], condition: str) -> tuple[int, str]:
+        """Move the rows that a condition (over the alias t) holds for into quarantine, in one statement.
+
+        `own` are the values of RUN_COLUMNS, as SQL. Return how many rows were put there, and the digest of their
+        hashes. Only where `moves` says so.
         """
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[str | int | None]]) -> None:

@@ -36,6 +36,7 @@ class SqliteRepair:
 
     locking = ""
     overriding = ""
+    moves = False
     checks_each_row = False
 
     def __init__(self, settings: DatabaseSettings) -> None:
@@ -95,6 +96,10 @@ class SqliteRepair:
     def digest(self, row_hash: str, tail: str, *, lock: bool = False) -> tuple[int, str]:
         hashes = sorted(str(digest) for (digest,) in self.fetch((), [row_hash], tail))
         return len(hashes), digest_of(hashes)
+
+    def move(self, catalog: Catalog, own: Sequence[str], condition: str) -> tuple[int, str]:
+        """Never asked for: see `moves`."""
+        raise NotImplementedError
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[str | int | None]]) -> None:
         marks = ", ".join("?" * len(columns))

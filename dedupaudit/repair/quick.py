@@ -1,0 +1,96 @@
+"""The usual chunk, in few statements: groups of a table that nobody refers to, with nothing to merge.
+
+Rows travel nowhere, and their hashes as one digest. Where a digest is not the planned one the transaction is rolled
+back, and the chunk is done in the way of chunk.py, which finds out what is different.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dedupaudit.repair.databases.protocol import digest_of
+from dedupaudit.repair.journal import Entry, Journal, Run
+from dedupaudit.repair.plan import Group, PlannedRow, database_value
+from dedupaudit.repair.site import VICTIMS, Site
+from dedupaudit.sources.tables.protocol import Key
+
+
+class _Otherwise(Exception):
+    """Something is not as planned: nothing has changed, and the long way tells what it is."""
+
+
+class Quick:
+    """The rows of one chunk's groups, sorted into those that stay and those that go."""
+
+    def __init__(self, site: Site, groups: Sequence[tuple[int, Group]]) -> None:
+        self._site = site
+        self._names = tuple(column.name for column in site.rows.handle)
+        self._target = site.catalog.quoted
+        self.groups = len(groups)
+        self.kept: dict[Key, str] = {}
+        self.victims: dict[Key, str] = {}
+        self.entries: list[Entry] = []
+        for line, group in groups:
+            if group.survivor is not None:
+                self._take(line, group.survivor, group.victims)
+
+    def _take(self, line: int, survivor: PlannedRow, victims: Sequence[PlannedRow]) -> None:
+        pk_text, target = self._site.rows.pk_text, self._target
+        key = self._key(survivor)
+        self.kept[key] = survivor.hash
+        self.entries.append(Entry(line, "kept", target, pk_text(key), survivor.hash, survivor.hash))
+        for row in victims:
+            key = self._key(row)
+            self.victims[key] = row.hash
+            self.entries.append(Entry(line, "deleted", target, pk_text(key), row.hash))
+
+    def _key(self, row: PlannedRow) -> Key:
+        pk = row.pk or {}
+        return tuple([database_value(pk.get(name)) for name in self._names])
+
+    def apply(self, journal: Journal, run: Run, number: int, last: int) -> Run | None:
+        """Do the chunk and return the run as it stands then; None, and nothing changed, where something is different.
+
+        Raises what a statement raises: then nothing has changed either.
+        """
+        database, rows = self._site.database, self._site.rows
+        try:
+            with database.transaction():
+                journal.fence(run)
+                # Asked before anything is deleted: it locks the table against DDL.
+                if database.shape(rows.catalog) != self._site.shape:
+                    raise _Otherwise
+                # What is deleted and copied by one statement is locked by it.
+                locked = self.kept if database.moves else {**self.kept, **self.victims}
+                if rows.digest(rows.named(list(locked), "t."), lock=True) != _digest(locked):
+                    raise _Otherwise
+                if rows.move(run, number, VICTIMS, "victim", list(self.victims)) != _digest(self.victims):
+                    raise _Otherwise
+                done = self._advanced(run, number, last)
+                journal.write(done, number, self.entries)
+                journal.save(done)
+        except _Otherwise:
+            return None
+        return done
+
+    def _advanced(self, run: Run, number: int, last: int) -> Run:
+        return replace(
+            run,
+            position=last,
+            chunks=number,
+            groups_done=run.groups_done + self.groups,
+            rows_kept=run.rows_kept + self.groups,
+            rows_deleted=run.rows_deleted + len(self.victims),
+        )
+
+
+def is_usual(site: Site, groups: Sequence[tuple[int, Group]]) -> bool:
+    """Say whether a chunk can be done so: by primary key, without children, merges, or a survivor of two lines."""
+    if site.by_key or site.links:
+        return False
+    return not any(group.merge or len(group.victims) + 1 < group.rows for _line, group in groups)
+
+
+def _digest(rows: dict[Key, str]) -> tuple[int, str]:
+    return len(rows), digest_of(sorted(rows.values()))
