@@ -347,4 +347,6 @@ def _bytes_of(column: str, kind: str) -> str:
     return f"HEX(CAST({column} AS BINARY))"
 
 
-DATABASES: tuple[Database, ...] = (Sqlite(), Postgresql(), Mariadb())
+SQLITE, POSTGRESQL, MARIADB = Sqlite(), Postgresql(), Mariadb()
+DATABASES: tuple[Database, ...] = (SQLITE, POSTGRESQL, MARIADB)
+"""One of each: two of a kind would drop each other's database."""

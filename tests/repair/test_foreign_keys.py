@@ -23,9 +23,13 @@ def database(request: pytest.FixtureRequest) -> Database:
 
 
 @pytest.fixture(params=[2, 200], ids=["chunks of two", "one chunk"])
-def chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+def chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     small_chunks(monkeypatch, request.param)
-    return int(request.param)
+
+
+@pytest.fixture
+def chunks_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_chunks(monkeypatch, 2)
 
 
 Make = Callable[..., Repairing]
@@ -72,7 +76,7 @@ def there_and_back(
     assert database.schema() == schema
 
 
-@pytest.mark.usefixtures("chunks")
+@pytest.mark.usefixtures("chunks_of_two")
 @pytest.mark.parametrize(
     "action",
     ["", "ON DELETE CASCADE", "ON DELETE RESTRICT", "ON DELETE SET NULL", "ON DELETE CASCADE ON UPDATE CASCADE"],
@@ -93,7 +97,7 @@ def test_children_are_pointed_to_the_row_that_stays_and_none_is_lost(
     )
 
 
-@pytest.mark.usefixtures("chunks")
+@pytest.mark.usefixtures("chunks_of_two")
 def test_children_by_a_composite_key_move_in_all_its_columns(database: Database, tmp_path: Path) -> None:
     repairing = Repairing(database, tmp_path, {"t": TableSettings(key=("k",), volatile=("x", "y"))})
     text = database.text()
@@ -126,7 +130,7 @@ def test_children_by_a_composite_key_move_in_all_its_columns(database: Database,
     )
 
 
-@pytest.mark.usefixtures("chunks")
+@pytest.mark.usefixtures("chunks_of_two")
 def test_children_that_refer_to_another_unique_column_take_the_survivors_value(make: Make, database: Database) -> None:
     text = database.text()
     child = refers(database, "child", ("n INTEGER PRIMARY KEY", f"c {text}"), "FOREIGN KEY (c) REFERENCES t (code)")
@@ -197,7 +201,7 @@ def test_circles_of_rows_that_always_have_a_parent(database: Database, tmp_path:
     there_and_back(repairing, {"SELECT id, up FROM t": [(1, 1), (3, 3), (5, 1)]})
 
 
-@pytest.mark.usefixtures("chunks")
+@pytest.mark.usefixtures("chunks_of_two")
 def test_grandchildren_stay_with_their_parents_and_cycles_between_tables_hold(make: Make, database: Database) -> None:
     child = refers(
         database,
@@ -226,7 +230,7 @@ def test_grandchildren_stay_with_their_parents_and_cycles_between_tables_hold(ma
     )
 
 
-@pytest.mark.usefixtures("chunks")
+@pytest.mark.usefixtures("chunks_of_two")
 def test_two_tables_that_refer_to_each_other(database: Database, tmp_path: Path) -> None:
     repairing = Repairing(database, tmp_path, {"t": TableSettings(key=("k",), volatile=("id", "main"))})
     database.run(database.table("t", ["id INTEGER NOT NULL PRIMARY KEY", f"k {database.text()}", "main INTEGER"]))
@@ -282,7 +286,7 @@ def test_what_a_skipped_group_left_behind_is_nothing(make: Make, database: Datab
     assert database.dump() == before
 
 
-@pytest.mark.usefixtures("chunks")
+@pytest.mark.usefixtures("chunks_of_two")
 def test_a_child_whose_primary_key_holds_the_foreign_key_is_renamed_and_named_again(
     make: Make, database: Database
 ) -> None:
@@ -299,7 +303,7 @@ def test_a_child_whose_primary_key_holds_the_foreign_key_is_renamed_and_named_ag
     )
 
 
-@pytest.mark.usefixtures("chunks")
+@pytest.mark.usefixtures("chunks_of_two")
 def test_a_child_with_two_foreign_keys_moves_in_both(make: Make, database: Database) -> None:
     child = refers(
         database, "child", ("n INTEGER PRIMARY KEY", "p INTEGER", "q INTEGER"),
@@ -314,7 +318,7 @@ def test_a_child_with_two_foreign_keys_moves_in_both(make: Make, database: Datab
     )
 
 
-@pytest.mark.usefixtures("chunks")
+@pytest.mark.usefixtures("chunks_of_two")
 def test_several_tables_refer_to_one(make: Make, database: Database) -> None:
     made = [
         refers(database, name, ("n INTEGER PRIMARY KEY", "p INTEGER"), f"FOREIGN KEY (p) REFERENCES t (id) {action}")

@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from dedupaudit.config import TableSettings
-from tests.repair.databases import Database, Mariadb, Postgresql, Sqlite, checksum
+from tests.repair.databases import MARIADB, POSTGRESQL, Database, Sqlite, checksum
 from tests.repair.repairing import Repairing, small_chunks
-
-SQLITE, POSTGRESQL, MARIADB = Sqlite(), Postgresql(), Mariadb()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -66,7 +65,7 @@ def refused(repairing: Repairing, match: str, named: str = "last") -> None:
 # ---- orders of runs
 
 
-@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("order", [(2, 1, 0), (0, 1, 2), (1, 2, 0)])
 def test_runs_on_different_keys_are_taken_back_in_any_order(
     make: Make, database: Database, order: Sequence[int]
 ) -> None:
