@@ -12,7 +12,7 @@ from dedupaudit.errors import AuditError, Cancelled, ExitCode, RunFailed, Source
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import Progress
 from dedupaudit.repair.chunk import Chunk, Numbered
-from dedupaudit.repair.errors import Busy, Surprise, Violation
+from dedupaudit.repair.errors import Busy, Locked, Surprise, Violation
 from dedupaudit.repair.journal import Entry, Journal, Run
 from dedupaudit.repair.pace import Pace
 from dedupaudit.repair.planfile import PlanFile
@@ -72,7 +72,11 @@ class Applying:
         except Surprise as error:
             self._note("failed", error.message)
             raise
-        except SourceError as error:
+        except Locked:
+            raise
+        except AuditError as error:
+            # Whatever ended it between its beginning and its end: a lock that nobody gave back while a group was to be
+            # left or the run to be closed, a right that was taken away, a server that takes no writes any more.
             self._note("interrupted", error.message)
             raise RunFailed(
                 f"the repair stopped at line {self.run.position + 1:,} of the plan: {error.message}",
