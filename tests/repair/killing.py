@@ -41,11 +41,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Order:
-    """One run of the tool. `rows` is how many a chunk may have; `pragmas` are for SQLite's connections."""
+    """One run of the tool.
+
+    `rows` is how many a chunk may have; `attempts` how often it tries to lock the rows of one group; `pragmas` are for
+    SQLite's connections.
+    """
 
     arguments: tuple[str, ...]
     point: Point | None = None
     rows: int = 5
+    attempts: int | None = None
     pragmas: tuple[str, ...] = ()
 
 
@@ -54,11 +59,19 @@ class Child:
 
     def __init__(self, runner: Runner, pid: int, files: Path) -> None:
         self._runner, self.pid, self._files = runner, pid, files
+        self._code: int | None = None
 
     def completed(self) -> Completed:
         """Wait for its end; the code is negative for a signal that killed it."""
-        code = self._runner.ask({"wait": self.pid})["code"]
-        return Completed(code, self._read("out"), self._read("err"))
+        if self._code is None:
+            self._code = int(self._runner.ask({"wait": self.pid})["code"])
+        return Completed(self._code, self._read("out"), self._read("err"))
+
+    def end(self) -> None:
+        """Kill it, unless it ended already."""
+        if self._code is None:
+            self.signal(signal.SIGKILL)
+            self.completed()
 
     @property
     def point(self) -> str:
@@ -244,6 +257,11 @@ def _be_the_tool(order: Mapping[str, Any], files: Path) -> None:
     point = Point(**order["point"]) if order["point"] else Point(0)
     _watch_statements(_Watch(point, files.with_suffix(".point")), order["pragmas"])
     _chunks_of(order["rows"])
+    if order["attempts"]:
+        from dedupaudit.repair import apply
+
+        assert hasattr(apply, "_ATTEMPTS")
+        apply._ATTEMPTS = order["attempts"]
     from dedupaudit.main import main
 
     code: object = 70
@@ -260,6 +278,7 @@ def _be_the_tool(order: Mapping[str, Any], files: Path) -> None:
 def _warm_up() -> None:
     """Import what a repair imports, by running one."""
     import importlib
+    import io
     import tempfile
 
     from dedupaudit.interrupt import Runtime
@@ -269,20 +288,21 @@ def _warm_up() -> None:
         for package in ("dedupaudit.repair.databases", "dedupaudit.sources.tables"):
             importlib.import_module(f"{package}.{dialect}")
     importlib.import_module("pymysql.cursors")
-    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as null:
+    said = io.StringIO()
+    with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         with contextlib.closing(sqlite3.connect(place / "app.db")) as connection:
             connection.executescript("CREATE TABLE t (n INTEGER PRIMARY KEY, id TEXT)")
             connection.executemany("INSERT INTO t (id) VALUES (?)", [("a",), ("a",), ("b",)])
             connection.commit()
         (place / "dedupaudit.toml").write_text("[tables.t]\nkey = ['id']\n")
-        common = ["--db", f"sqlite:///{place / 'app.db'}", "--config", str(place / "dedupaudit.toml"), "-q"]
+        common = ["--db", f"sqlite:///{place / 'app.db'}", "--config", str(place / "dedupaudit.toml"), "-q", "-v"]
         plan = str(place / "plan.jsonl")
-        with contextlib.redirect_stdout(null), contextlib.redirect_stderr(null):
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             planned = run(["repair", "plan", "t", "-o", plan, "--max-delete", "90%", *common], Runtime())
             applied = run(["repair", "apply", plan, "--confirm", "t", *common], Runtime())
             undone = run(["repair", "undo", "last", "--confirm", "t", *common], Runtime())
-        assert (planned, applied, undone) == (0, 0, 0), (planned, applied, undone)
+        assert (planned, applied, undone) == (0, 0, 0), said.getvalue()
     assert len(os.listdir("/proc/self/task")) == 1, "a process with threads is not to be forked"
 
 
