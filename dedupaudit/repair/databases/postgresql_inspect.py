@@ -77,6 +77,12 @@ def inspect(connection: Connection, catalog: Catalog) -> Inspection:
     if facts.kind not in ("r", "p"):
         return Inspection(refusals=tuple(refusals))
     links, more = _links(connection, catalog, oid)
+    if not catalog.primary_key and any(child == oid for child, _link in links):
+        # What names such a row is its place, and a row that is re-pointed gets another one.
+        refusals.append(
+            f"table {visible(catalog.name)} refers to itself and has no primary key: its rows could not be followed:"
+            f" ALTER TABLE {_shown(facts.quoted)} ADD PRIMARY KEY (…)"
+        )
     fired = _triggers(connection, oid, sorted({child for child, _link in links} - {oid}))
     return Inspection(tuple(link for _child, link in links), fired, tuple(refusals + more))
 
