@@ -11,6 +11,7 @@ import pytest
 
 from dedupaudit.checks import OBJECT_CHECKS, TABLE_CHECKS
 from dedupaudit.commands.cli import COMMANDS, cli
+from dedupaudit.commands.repair import COMMANDS as REPAIR_COMMANDS
 from dedupaudit.errors import ExitCode
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -28,7 +29,8 @@ def rows_below(heading: str) -> list[list[str]]:
 
 
 def command(name: str) -> click.Command:
-    found = import_module(f"dedupaudit.commands.{name}").command
+    """Return a command by its name; one of a group is `repair plan`."""
+    found = import_module(f"dedupaudit.commands.{name.replace(' ', '.')}").command
     assert isinstance(found, click.Command)
     return found
 
@@ -37,8 +39,11 @@ def options(parameters: list[click.Parameter]) -> set[str]:
     return {name for parameter in parameters if isinstance(parameter, click.Option) for name in parameter.opts}
 
 
+EVERY_COMMAND = (*COMMANDS, *(f"repair {name}" for name in REPAIR_COMMANDS))
+
+
 def every_option() -> set[str]:
-    named = set().union(*(options(command(name).params) for name in COMMANDS), options(cli.params))
+    named = set().union(*(options(command(name).params) for name in EVERY_COMMAND), options(cli.params))
     return named | {"--help", "-h"}
 
 
@@ -51,7 +56,26 @@ def test_every_command_has_its_row(name: str) -> None:
 def test_no_row_names_a_command_that_does_not_exist() -> None:
     first = [row[0] for row in rows_below("Use")]
     words = {found for cell in first for found in re.findall(r"`([a-z]+)[^`]*`", cell)}
-    assert words == set(COMMANDS)
+    assert words == set(COMMANDS) | (set(REPAIR_COMMANDS) - {"plan"})
+
+
+def test_every_command_of_repair_has_its_row_and_no_other_has() -> None:
+    first = [row[0] for row in rows_below("Repair")]
+    found = [match[1] for cell in first if (match := re.match(r"`(repair \w+)", cell))]
+    assert found == [f"repair {name}" for name in REPAIR_COMMANDS]
+    (joined,) = [row[0] for row in rows_below("Use") if row[0].startswith("`repair ")]
+    assert re.findall(r"`(?:repair )?(\w+)`", joined) == list(REPAIR_COMMANDS)
+
+
+def test_every_option_of_repair_is_in_the_row_that_names_its_commands() -> None:
+    shared = options(command("repair runs").params)
+    own = {name: options(command(f"repair {name}").params) - shared for name in REPAIR_COMMANDS}
+    told: dict[str, set[str]] = {name: set() for name in REPAIR_COMMANDS}
+    for row in rows_below("Repair"):
+        for name in re.findall(r"`(\w+)`", row[1]) if row[0].startswith("`--") else ():
+            told[name] |= set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", row[0]))
+    others = set().union(*(options(command(name).params) for name in COMMANDS if name != "repair"))
+    assert told == {name: found - others for name, found in own.items()}
 
 
 @pytest.mark.parametrize("name", sorted(every_option()))
@@ -60,7 +84,7 @@ def test_every_option_is_named(name: str) -> None:
 
 
 def test_no_option_is_named_that_does_not_exist() -> None:
-    cells = [cell for row in rows_below("Use") for cell in row]
+    cells = [cell for heading in ("Use", "Repair") for row in rows_below(heading) for cell in row]
     named = {found for cell in cells for found in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", cell)}
     assert named <= every_option()
 
@@ -81,10 +105,11 @@ def test_the_checks_and_their_severities_are_the_programs() -> None:
 def test_every_command_line_in_a_code_block_parses() -> None:
     blocks = re.findall(r"^```\w*\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
     lines = [line for block in blocks for line in block.splitlines() if line.startswith("dedupaudit ")]
-    typed = [line.partition(" #")[0].split()[1:] for line in lines if "UTC" not in line]
+    typed = [re.split(r" [#|]", line)[0].split()[1:] for line in lines if "UTC" not in line]
     assert typed
     for words in typed:
         if words[0].startswith("--"):
             assert words[0] in every_option()
             continue
-        command(words[0]).make_context(words[0], words[1:]).close()
+        depth = 2 if words[0] == "repair" else 1
+        command(" ".join(words[:depth])).make_context(words[0], words[depth:]).close()
