@@ -252,3 +252,36 @@ def test_sqlite_rows_of_every_kind_of_table_come_back_with_their_rowids(
 
 def sqlite_blob_key(columns: Sequence[str]) -> bool:
     return columns[0].startswith("id BLOB")
+
+
+@pytest.mark.parametrize("database", [Sqlite(), POSTGRESQL, MARIADB], ids=lambda database: str(database.name))
+@pytest.mark.parametrize("rows", [2, 200])
+def test_a_merged_row_keeps_its_stamp_and_gets_its_own_values_back(
+    tmp_path: Path, database: Database, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_chunks(monkeypatch, rows)
+    repairing = Repairing(database, tmp_path, {"t": TableSettings(key=("k",), volatile=("id", "at"))})
+    text, stamp = database.text(), "at timestamp NULL"
+    more = ["twice INTEGER GENERATED ALWAYS AS (retry_count * 2) STORED"]
+    if database.name == "mariadb":
+        stamp = "at TIMESTAMP(6) NULL ON UPDATE CURRENT_TIMESTAMP(6)"
+        more.append("once INTEGER AS (retry_count + 1) VIRTUAL")
+    columns = ["id INTEGER NOT NULL PRIMARY KEY", f"k {text}", f"status {text}", f"oss_key {text}", stamp]
+    database.run(database.table("t", [*columns, "retry_count INTEGER", *more]))
+    values = [
+        (1, "a", "failed", None, "2001-01-01", 9),
+        (2, "a", "completed", None, "2002-02-02", 0),
+        (3, "a", "completed", "o", "2003-03-03", 1),
+        (4, "b", "pending", None, "2004-04-04", None),
+        (5, "b", "pending", None, "2005-05-05", 3),
+        (6, "c", "completed", "x", "2006-06-06", None),
+    ]
+    for row in values:
+        listed = ", ".join("NULL" if value is None else repr(value) for value in row)
+        database.run(f"INSERT INTO t (id, k, status, oss_key, at, retry_count) VALUES ({listed})")
+    before = database.dump()
+    assert repairing.apply(repairing.plan()).run.rows_merged == 2
+    merged = "SELECT id, oss_key, retry_count, twice FROM t WHERE at IN ('2002-02-02', '2004-04-04') ORDER BY id"
+    assert database.ask(merged) == [(2, "o", 9, 18), (4, None, 3, 6)]
+    repairing.undo()
+    assert database.dump() == before
