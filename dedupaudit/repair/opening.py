@@ -11,13 +11,14 @@ from dedupaudit.errors import Refused, UsageError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT
 from dedupaudit.repair.databases import open_database
-from dedupaudit.repair.databases.protocol import Inspection, Link, RepairDatabase
+from dedupaudit.repair.databases.protocol import Inspection, Link, RepairDatabase, Trigger
 from dedupaudit.repair.errors import Locked
 from dedupaudit.repair.journal import Journal, Run
 from dedupaudit.repair.plan import Header
 from dedupaudit.repair.planning import shape_of
 from dedupaudit.repair.site import Rows, Site
 from dedupaudit.sources.tables import open_source
+from dedupaudit.sources.tables.catalog import Catalog
 from dedupaudit.sources.tables.resolve import resolve
 from dedupaudit.sources.tables.table import Table
 
@@ -79,17 +80,27 @@ def refuse(inspection: Inspection, table: Table, allowed: Sequence[str], *, upda
             f"table {visible(table.name)} cannot be repaired: {inspection.refusals[0]}",
             "; ".join(inspection.refusals[1:]),
         )
-    own = table.catalog.name
+    refuse_triggers("repair", inspection.triggers, table.catalog, "DELETE", allowed, updates=updates)
+
+
+def refuse_triggers(
+    what: str, triggers: Sequence[Trigger], catalog: Catalog, event: str, allowed: Sequence[str], *, updates: bool
+) -> None:
+    """Raise Refused where a repair or its undo would fire a trigger that nobody allowed.
+
+    `event` is what happens to rows of the table itself; `updates` says that some of them are updated as well.
+    """
     fired = [
         trigger
-        for trigger in inspection.triggers
-        if trigger.name not in allowed and (trigger.event == "DELETE" or trigger.table != own or updates)
+        for trigger in triggers
+        if trigger.name not in allowed
+        and (trigger.event == event or (trigger.event == "UPDATE" and (trigger.table != catalog.name or updates)))
     ]
     if fired:
         shown = ", ".join(f"{visible(one.name)} ({one.event} on {visible(one.table)})" for one in fired)
         flags = " ".join(f"--allow-trigger {visible(name)}" for name in dict.fromkeys(one.name for one in fired))
         raise Refused(
-            f"the repair would fire triggers, whose doing no undo could take back: {shown}",
+            f"the {what} would fire triggers, and what they do is not taken back: {shown}",
             f"read them; where what they do is harmless: {flags}",
         )
 

@@ -13,10 +13,10 @@ from dedupaudit.errors import Cancelled, NothingToCheck, Refused, RunFailed, Sou
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT, Progress
 from dedupaudit.repair.apply import SHOWN
-from dedupaudit.repair.databases.protocol import Link, RepairDatabase
+from dedupaudit.repair.databases.protocol import Inspection, RepairDatabase, Trigger
 from dedupaudit.repair.errors import Busy
 from dedupaudit.repair.journal import Entry, Journal, Run
-from dedupaudit.repair.opening import acquire, database_of, is_alive, opened
+from dedupaudit.repair.opening import acquire, database_of, is_alive, opened, refuse_triggers
 from dedupaudit.repair.site import Rows
 from dedupaudit.repair.undo import Undoing
 from dedupaudit.sources.tables import open_source
@@ -43,6 +43,7 @@ def undo_run(
     progress: Progress,
     confirm: Callable[[Run, str], None],
     leave_changed: bool = False,
+    allowed_triggers: Sequence[str] = (),
     table: str | None = None,
 ) -> Undone:
     """Take a run back; raises Refused where it cannot be, with what stands in the way."""
@@ -54,7 +55,11 @@ def undo_run(
                 f"run {run.id} was taken back already, at {run.finished_at}", "`repair runs` lists the others"
             )
         confirm(run, database.place)
-        catalog, links = _surroundings(settings, database, run, interrupt)
+        catalog, inspection = _surroundings(settings, database, run, interrupt)
+        links = inspection.links
+        fired = inspection.triggers if run.children_repointed or run.rows_merged else _on(catalog, inspection.triggers)
+        updates = run.rows_merged > 0 or any(link.child.quoted == catalog.quoted for link in links)
+        refuse_triggers("undo", fired, catalog, "INSERT", allowed_triggers, updates=updates)
         touched = {one.quoted: one for one in (*(link.child for link in links), catalog)}
         catalogs = touched | {catalog.quoted: _as_it_was(catalog, run)}
         pointing: dict[str, tuple[str, ...]] = {}
@@ -106,8 +111,8 @@ def _patiently(undoing: Undoing, chunk: int, interrupt: Interrupt) -> None:
 
 def _surroundings(
     settings: Settings, database: RepairDatabase, run: Run, interrupt: Interrupt
-) -> tuple[Catalog, Sequence[Link]]:
-    """Return the catalog of a run's table, and what refers to it."""
+) -> tuple[Catalog, Inspection]:
+    """Return the catalog of a run's table, and what stands around it."""
     source = open_source(database_of(settings), interrupt, SILENT)
     try:
         table = resolve(source, run.table_name, settings)
@@ -119,7 +124,12 @@ def _surroundings(
             f" {visible(table.catalog.quoted)} now",
             f"name it in dedupaudit.toml: [tables.{visible(run.table_name)}] name = …",
         )
-    return table.catalog, database.inspect(table).links
+    return table.catalog, database.inspect(table)
+
+
+def _on(catalog: Catalog, triggers: Sequence[Trigger]) -> list[Trigger]:
+    """Return the triggers of the table itself."""
+    return [trigger for trigger in triggers if trigger.table == catalog.name or trigger.event == "INSERT"]
 
 
 def _as_it_was(catalog: Catalog, run: Run) -> Catalog:

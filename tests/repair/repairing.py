@@ -72,7 +72,14 @@ class Repairing:
             confirm=lambda _offer: None,
         )
 
-    def undo(self, named: str = "last", *, leave_changed: bool = False, table: str | None = None) -> past.Undone:
+    def undo(
+        self,
+        named: str = "last",
+        *,
+        leave_changed: bool = False,
+        table: str | None = None,
+        allowed_triggers: tuple[str, ...] = (),
+    ) -> past.Undone:
         """Take a run back."""
         return past.undo_run(
             self.settings,
@@ -81,6 +88,7 @@ class Repairing:
             progress=SILENT,
             confirm=lambda _run, _place: None,
             leave_changed=leave_changed,
+            allowed_triggers=allowed_triggers,
             table=table,
         )
 

@@ -377,6 +377,25 @@ def test_a_trigger_that_a_repair_does_not_fire_is_no_obstacle(
     assert database.ask("SELECT x FROM bystander") == [(1,)]
 
 
+@pytest.mark.parametrize(("event", "table"), [("INSERT", "t"), ("UPDATE", "child")])
+def test_a_trigger_that_an_undo_would_fire_is_refused_by_name_unless_it_is_allowed(
+    make: Make, database: Database, event: str, table: str
+) -> None:
+    child = refers(database, "child", ("n INTEGER PRIMARY KEY", "p INTEGER"), "FOREIGN KEY (p) REFERENCES t (id)")
+    repairing = make(child, "INSERT INTO child VALUES (1, 2)")
+    before = database.dump()
+    assert repairing.apply(repairing.plan()).exit_code == 0
+    for statement in trigger(database, "watching", event, table):
+        database.run(statement)
+    between = database.dump()
+    with pytest.raises(Refused, match="watching"):
+        repairing.undo()
+    assert database.dump() == between
+    assert repairing.undo(allowed_triggers=("watching",)).run.state == "undone"
+    after = database.dump()
+    assert {name for name in before if after[name] != before[name]} == {name for name in before if "bystander" in name}
+
+
 def test_a_child_that_stamps_its_updates_keeps_its_stamp(make: Make, database: Database) -> None:
     if database.name == "mariadb":
         stamp = "at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"

@@ -132,6 +132,7 @@ def test_triggers_that_a_repair_fires_are_named(mariadb: MariadbServer) -> None:
     assert set(inspected(url).triggers) == {
         Trigger("one", "t", "DELETE"),
         Trigger("two", "t", "UPDATE"),
+        Trigger("three", "t", "INSERT"),
         Trigger("four", "c", "UPDATE"),
     }
 

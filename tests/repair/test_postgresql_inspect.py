@@ -116,6 +116,7 @@ def test_triggers_and_rules_that_a_repair_fires_are_told_and_no_others(
         "ALTER TABLE t ENABLE ALWAYS TRIGGER always",
         "CREATE RULE ruled AS ON DELETE TO t DO ALSO NOTHING",
         "CREATE TRIGGER child_update AFTER UPDATE ON c FOR EACH ROW EXECUTE FUNCTION f()",
+        "CREATE TRIGGER child_insert AFTER INSERT ON c FOR EACH ROW EXECUTE FUNCTION f()",
         "CREATE TRIGGER child_delete AFTER DELETE ON c FOR EACH ROW EXECUTE FUNCTION f()",
         "CREATE RULE child_rule AS ON UPDATE TO c DO ALSO NOTHING",
         "CREATE TRIGGER elsewhere AFTER DELETE ON unrelated FOR EACH ROW EXECUTE FUNCTION f()",
@@ -126,13 +127,14 @@ def test_triggers_and_rules_that_a_repair_fires_are_told_and_no_others(
         Trigger("row_delete", "t", "DELETE"),
         Trigger("statement_delete", "t", "DELETE"),
         Trigger("two_events", "t", "DELETE"),
+        Trigger("inserts", "t", "INSERT"),
         Trigger("two_events", "t", "UPDATE"),
         Trigger("always", "t", "DELETE"),
         Trigger("ruled", "t", "DELETE"),
         Trigger("child_update", "c", "UPDATE"),
         Trigger("child_rule", "c", "UPDATE"),
     }
-    assert len(found.triggers) == 8
+    assert len(found.triggers) == 9
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,18 @@ Killed anywhere, the same command goes on. Exit 3: with --leave-changed, rows we
 @click.argument("run")
 @option("--confirm", metavar="TABLE", help="Say yes, where there is no terminal to ask on: the table's name.")
 @option("--leave-changed", is_flag=True, help="Leave merged and child rows that were changed since as they are.")
+@option("--allow-trigger", multiple=True, metavar="NAME", help="A trigger that may fire. Repeatable.")
 @shared("database", "output", "talk")
 @click.pass_obj
-def command(runtime: Runtime, /, run: str, confirm: str | None, leave_changed: bool, **given: Any) -> int:
+def command(
+    runtime: Runtime,
+    /,
+    run: str,
+    confirm: str | None,
+    leave_changed: bool,
+    allow_trigger: tuple[str, ...],
+    **given: Any,
+) -> int:
     """Ask, undo, tell, and return the exit code."""
     from dedupaudit.commands.repair.answering import answer, refuse_output, width_of
     from dedupaudit.commands.repair.asking import ask
@@ -54,6 +63,7 @@ def command(runtime: Runtime, /, run: str, confirm: str | None, leave_changed: b
             progress=progress_for(options, stack),
             confirm=confirmed,
             leave_changed=leave_changed,
+            allowed_triggers=allow_trigger,
         )
     answer(
         settings,

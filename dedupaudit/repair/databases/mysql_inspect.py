@@ -65,7 +65,7 @@ class Inspector:
         refusals = [*self._server(), *self._of_table(catalog, "SELECT", "INSERT", "UPDATE", "DELETE")]
         keys = self._keys(place)
         refusals += self._hidden_keys(place, len(keys))
-        triggers = dict.fromkeys(self._triggers(place, ("DELETE", "UPDATE")))
+        triggers = dict.fromkeys(self._triggers(place, ("DELETE", "UPDATE", "INSERT")))
         refusals += self._hidden_triggers(place)
         links = []
         for key in keys:

@@ -180,12 +180,11 @@ def _child(connection: Connection, row: Row) -> tuple[Catalog | None, list[str]]
 def _triggers(connection: Connection, oid: int, children: Sequence[int]) -> tuple[Trigger, ...]:
     parts = {"oids": ", ".join(map(str, (oid, *children)))}
     found = []
-    for root, name, table, deletes, updates in connection.rows(fill(sql_text("repair/postgresql/triggers.sql"), parts)):
-        # Rows of children are pointed elsewhere, and never deleted.
-        if deletes and int(str(root)) == oid:
-            found.append(Trigger(name_of(name), name_of(table), "DELETE"))
-        if updates:
-            found.append(Trigger(name_of(name), name_of(table), "UPDATE"))
+    for root, name, table, *fired in connection.rows(fill(sql_text("repair/postgresql/triggers.sql"), parts)):
+        for event, is_fired in zip(("DELETE", "UPDATE", "INSERT"), fired, strict=True):
+            # Rows of children are pointed elsewhere, and never deleted or inserted.
+            if is_fired and (event == "UPDATE" or int(str(root)) == oid):
+                found.append(Trigger(name_of(name), name_of(table), event))
     return tuple(found)
 
 

@@ -43,7 +43,7 @@ class Link:
 
 
 class Trigger(NamedTuple):
-    """A trigger or rule that a repair would fire: its name, its table, and the event (`DELETE`, `UPDATE`)."""
+    """A trigger or rule of the table or a child: name, table, and the event (`DELETE`, `UPDATE`, `INSERT`)."""
 
     name: str
     table: str

@@ -12,7 +12,7 @@ from dedupaudit.sources.tables.sqlite_catalog import read_catalog, table_names
 from dedupaudit.sources.tables.sqlite_sql import quote
 from dedupaudit.sources.tables.table import Table
 
-_EVENT = re.compile(r"\b(DELETE|UPDATE)\b(?:(?!\bON\b).)*\bON\b", re.IGNORECASE | re.DOTALL)
+_EVENT = re.compile(r"\b(DELETE|UPDATE|INSERT)\b(?:(?!\bON\b).)*\bON\b", re.IGNORECASE | re.DOTALL)
 
 
 def inspect(connection: sqlite3.Connection, table: Table) -> Inspection:
@@ -22,7 +22,7 @@ def inspect(connection: sqlite3.Connection, table: Table) -> Inspection:
         return Inspection(refusals=(f"{visible(catalog.name)} is a {catalog.kind}: repair the table below it",))
     links = tuple(_links(connection, catalog))
     children = {link.child.name: link.child for link in links if link.child.name != catalog.name}
-    triggers = [*_triggers(connection, catalog.name, ("DELETE", "UPDATE"))]
+    triggers = [*_triggers(connection, catalog.name, ("DELETE", "UPDATE", "INSERT"))]
     for child in children:
         triggers += _triggers(connection, child, ("UPDATE",))
     taken = [column.name for column in catalog.columns if column.name.lower().startswith("dedupaudit_")]
