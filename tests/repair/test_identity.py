@@ -73,8 +73,8 @@ POSTGRESQL_KINDS = (
 
 MARIADB_KINDS = (
     Kind("decimal", "DECIMAL(30,10)", ("1.5", "-12345678901234567890.0123456789", "0", "NULL")),
-    Kind("double", "DOUBLE", ("0.1", "-0e0", "5e-324", "1.7976931348623157e308", "1e22")),
-    Kind("float", "FLOAT", ("0.1", "1e-45", "16777216", "3.4028234e38", "-0e0")),
+    Kind("double", "DOUBLE", ("0.1", "'-0'", "5e-324", "1.7976931348623157e308", "1e22")),
+    Kind("float", "FLOAT", ("0.1", "1e-45", "16777216", "3.4028234e38", "'-0'")),
     Kind("bigint", "BIGINT UNSIGNED", ("18446744073709551615", "0", "NULL")),
     Kind("zerofill", "INT(9) ZEROFILL", ("7", "0")),
     Kind(
