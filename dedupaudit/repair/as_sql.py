@@ -14,7 +14,7 @@ from dedupaudit.sources.tables.protocol import Undecodable, Value
 
 _NAMES = {"mysql": "`", "mariadb": "`"}
 _TEXT = {"sqlite": "CAST(x'{}' AS TEXT)", "postgresql": "convert_from('\\x{}', 'UTF8')"}
-_MERGES = {"max": "the greatest", "known": "it has none itself"}
+_MERGES = {"max": "the greatest", "known": "it has none itself", "object": "its object exists"}
 _LONGEST = 2_000
 """Characters of a condition; a longer one is not read by anybody."""
 

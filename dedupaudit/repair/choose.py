@@ -25,7 +25,7 @@ class Taken:
     """A column of the survivor that takes the value of another row of the group, by its number in the group."""
 
     column: str
-    rule: Literal["max", "known"]
+    rule: Literal["max", "known", "object"]
     row: int
 
 
@@ -64,53 +64,56 @@ class Chooser:
         rows = group.sample
         if group.row_class == "identical":
             return Choice(0, "earliest")
-        if group.row_class == "mergeable":
-            return self._merged(rows)
-        if (found := self._by_object(group)) is not None:
-            return found
+        believed = self._believed(group)
+        if group.row_class == "mergeable" or believed is not None:
+            return self._merged(rows, believed)
         if self.policy is None:
             return Choice(None, "conflicting")
         return self._by_policy(rows)
 
     # ---- uploads
 
-    def _merged(self, rows: Sequence[DuplicateRow], survivor: int | None = None) -> Choice:
-        """Keep the row in the furthest state; what it does not know it takes from others that came as far."""
+    def _merged(self, rows: Sequence[DuplicateRow], believed: int | None) -> Choice:
+        """Keep the row in the furthest state; what it does not know it takes from others that came as far.
+
+        `believed` is the row whose object exists: it stays where it came as far, else the survivor takes its object.
+        """
         upload = self.table.upload
         if upload is None:
             raise ValueError("only uploads are merged")
         numbers = {column.name: number for number, column in enumerate(self.table.compared)}
         ranks = [self._rank(row, numbers.get(upload.status.name)) for row in rows]
-        furthest = max(ranks)
-        rule = "furthest state" if survivor is None else "object exists"
-        kept = ranks.index(furthest) if survivor is None else survivor
+        furthest = [one for one, rank in enumerate(ranks) if rank == max(ranks)]
+        kept = believed if believed in furthest else furthest[0]
+        held = [(column.name, numbers[column.name]) for column in upload.object_columns if column.name in numbers]
         taken: list[Taken] = []
-        for column in upload.object_columns if survivor is None else ():
-            number = numbers.get(column.name)
-            if number is not None and rows[kept].values[number] is None:
-                others = (
-                    one for one, row in enumerate(rows) if ranks[one] == furthest and row.values[number] is not None
-                )
-                taken += [Taken(column.name, "known", one) for one in list(others)[:1]]
+        if believed is not None and believed != kept:
+            taken += [Taken(name, "object", believed) for name, _number in held]
+        elif believed is None:
+            for name, number in held:
+                if rows[kept].values[number] is None:
+                    others = [one for one in furthest if rows[one].values[number] is not None]
+                    taken += [Taken(name, "known", one) for one in others[:1]]
         retries = numbers.get(upload.retry_count.name) if upload.retry_count else None
         if retries is not None and upload.retry_count is not None:
             most = max(range(len(rows)), key=lambda one: (_order(rows[one].values[retries]), -one))
             if _order(rows[most].values[retries]) > _order(rows[kept].values[retries]):
                 taken.append(Taken(upload.retry_count.name, "max", most))
-        return Choice(kept, rule, tuple(taken))
+        return Choice(kept, "object exists" if believed is not None else "furthest state", tuple(taken))
 
     def _rank(self, row: DuplicateRow, status: int | None) -> int:
         return 0 if status is None else FURTHEST.get(str(row.values[status]), 0)
 
-    def _by_object(self, group: DuplicateGroup) -> Choice | None:
-        """Where rows came as far and name different objects, the one whose object alone exists is believed."""
+    def _believed(self, group: DuplicateGroup) -> int | None:
+        """Return the row whose object alone exists, where rows of an upload name different ones; else None."""
         upload = self.table.upload
         if self.object_exists is None or upload is None or not set(group.differs) <= upload.merged_columns:
             return None
-        there = [self.object_exists(row) for row in group.sample]
-        if None in there or there.count(True) != 1:
+        places = {column.name for column in (upload.object_key, upload.object_url) if column}
+        if not places & set(group.differs):
             return None
-        return self._merged(group.sample, there.index(True))
+        there = [self.object_exists(row) for row in group.sample]
+        return there.index(True) if None not in there and there.count(True) == 1 else None
 
     # ---- policies
 

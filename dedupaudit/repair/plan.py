@@ -93,7 +93,9 @@ class Merge(_Line):
     """A column of the survivor that takes the value of a victim, by a named rule."""
 
     column: str
-    rule: Literal["max", "known"] = Field(description="max: the greatest; known: the value that the survivor lacks")
+    rule: Literal["max", "known", "object"] = Field(
+        description="max: the greatest; known: what the survivor lacks; object: of the row whose object exists"
+    )
     victim: int = Field(ge=0, description="which of `victims`, from 0")
 
 

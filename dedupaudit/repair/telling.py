@@ -22,7 +22,7 @@ from dedupaudit.reports.words import length, percent, plural
 RULES = {
     "earliest": "the rows are identical: the earliest stays",
     "furthest state": "uploads: the row in the furthest state stays",
-    "object exists": "uploads: the row whose object exists stays",
+    "object exists": "uploads: the furthest state stays, with the object that exists",
 }
 """Why a row stays, in words for people."""
 

@@ -53,6 +53,8 @@ class Undoing:
     def obstacles(self) -> Iterator[Obstacle]:
         """Yield what stands in the way: taken keys, rows that the application changed or removed since."""
         yield from self._taken_keys()
+        if not (self.run.rows_merged or self.run.children_repointed):
+            return
         for chunk in range(self.run.chunks, 0, -1):
             entries = self.journal.of_chunk(self.run, chunk)
             if not any(entry.action == "restored" for entry in entries):

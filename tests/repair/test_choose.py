@@ -161,6 +161,23 @@ def test_the_row_whose_object_alone_exists_wins(there: dict[str, bool | None], s
     assert {one.column for one in choice.taken} <= {"retry_count"}
 
 
+def test_a_survivor_whose_object_is_gone_takes_the_one_that_exists() -> None:
+    rows = [upload("uploading", "k1", "u1"), upload("completed", "k2", "u2")]
+    choice = chosen(UPLOADS, rows, exists=lambda row: row.values[1] == "k1")
+    taken = {one.column: (one.rule, one.row) for one in choice.taken}
+    assert choice.survivor == 1
+    assert taken["oss_key"] == taken["oss_url"] == ("object", 0)
+    assert chosen(UPLOADS, rows, exists=lambda row: row.values[1] == "k2").taken == ()
+    assert chosen(UPLOADS, rows, exists=lambda _row: False) == Choice(1, "furthest state")
+
+
+def test_no_object_is_looked_at_where_rows_name_the_same_one() -> None:
+    def never(_row: DuplicateRow) -> bool:
+        raise AssertionError("a request was paid for")
+
+    assert chosen(UPLOADS, [upload("pending", "k"), upload("completed", "k")], exists=never).survivor == 1
+
+
 def test_an_object_settles_nothing_where_rows_differ_elsewhere() -> None:
     table = table_of("status", "oss_key", "note", upload=True)
     rows = [("completed", "k1", "x"), ("completed", "k2", "y")]
