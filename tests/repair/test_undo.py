@@ -269,3 +269,27 @@ def test_a_column_dropped_since_forbids_it_and_is_named(make: Make, database: Da
     repairing.apply(repairing.plan("u"))
     database.run("ALTER TABLE u DROP COLUMN n")
     refused(repairing, "lost the column n")
+
+
+def test_what_only_the_server_can_tell_stops_it_between_chunks_and_it_goes_on(
+    make: Make, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_chunks(monkeypatch, 2)
+    repairing = make()
+    before = database.dump()
+    repairing.apply(repairing.plan())
+    partly = "(k(1))" if database.name == "mariadb" else "(k) WHERE k = 'a'"
+    database.run(f"CREATE UNIQUE INDEX only_once ON t {partly}")
+    dumps = []
+    for _attempt in range(2):
+        with pytest.raises(Refused, match=r"only_once|t\.k") as stopped:
+            repairing.undo()
+        assert "it goes on where it stopped" in stopped.value.hint
+        dumps.append(database.dump())
+    assert dumps[0] == dumps[1]
+    # The last chunk was on b. An index on a part of a text is one on all keys.
+    assert len(database.ask("SELECT id FROM t WHERE k = 'b'")) == (1 if database.name == "mariadb" else 2)
+    assert len(database.ask("SELECT id FROM t WHERE k = 'a'")) == 1
+    database.run("DROP INDEX only_once ON t" if database.name == "mariadb" else "DROP INDEX only_once")
+    repairing.undo()
+    assert database.dump() == before
