@@ -99,9 +99,10 @@ def groups_of(plan: Path) -> list[Group]:
         return [group for _line, group in file.groups()]
 
 
-def small_chunks(patch: pytest.MonkeyPatch, rows: int = 2) -> None:
-    """Let chunks have so many rows (one group at least), and lines of a plan as many victims."""
+def small_chunks(patch: pytest.MonkeyPatch, rows: int = 2, *, lines: bool = True) -> None:
+    """Let chunks have so many rows (one group at least); with `lines`, lines of a plan as many victims."""
     patch.setattr(pace, "_FIRST", rows)
     patch.setattr(pace, "_LEAST", rows)
     patch.setattr(pace, "_MOST", rows)
-    patch.setattr(planning, "LONGEST_LINE", rows)
+    if lines:
+        patch.setattr(planning, "LONGEST_LINE", rows)
