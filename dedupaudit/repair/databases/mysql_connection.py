@@ -14,7 +14,7 @@ from pymysql.cursors import Cursor
 from dedupaudit.config import DatabaseSettings
 from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, Refused, SourceError
-from dedupaudit.repair.databases.mysql_blockers import Blockers
+from dedupaudit.repair.databases.mysql_blockers import MysqlBlockers
 from dedupaudit.repair.errors import Busy, Violation
 from dedupaudit.sources.tables import mysql_errors
 from dedupaudit.sources.tables.mysql_facts import ServerFacts, too_old
@@ -109,7 +109,7 @@ class Connection:
         self._connection = connect(self._login)
         self.number = int(self._connection.thread_id())  # type: ignore[no-untyped-call]  # the stubs say nothing of it
         # Which product it is decides how one is asked who blocks: it is known when the session has begun.
-        self._blockers: Blockers | None = None
+        self._blockers: MysqlBlockers | None = None
         try:
             self._begin(settings.timeout)
         except BaseException:
@@ -149,7 +149,7 @@ class Connection:
             self.facts = ServerFacts(
                 version or "", comment or "", known, int(packet), database or "", lower != "0", grants
             )
-        self._blockers = Blockers(lambda: connect(self._login), self.number, self.facts.product)
+        self._blockers = MysqlBlockers(lambda: connect(self._login), self.number, self.facts.product)
 
     # ---- statements
 

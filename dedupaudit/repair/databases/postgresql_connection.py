@@ -14,7 +14,7 @@ from dedupaudit.config import DatabaseSettings
 from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, Refused, SourceError, StatementStopped
 from dedupaudit.redact import scrub
-from dedupaudit.repair.databases.postgresql_blockers import Blockers
+from dedupaudit.repair.databases.postgresql_blockers import PostgresqlBlockers
 from dedupaudit.repair.errors import Busy, Violation
 from dedupaudit.sources.tables.postgresql_errors import explain, first_line, is_lost, too_old
 from dedupaudit.sources.tables.postgresql_session import (
@@ -80,7 +80,7 @@ class Connection:
         self._connection = connect(self._parameters, self.place)
         self.version = self._connection.server_version
         self.pid = self._connection.info.backend_pid
-        self.blockers = Blockers(lambda: connect(self._parameters, self.place), self.pid)
+        self.blockers = PostgresqlBlockers(lambda: connect(self._parameters, self.place), self.pid)
         try:
             self._prepare()
         except BaseException:
