@@ -41,9 +41,7 @@ class ObjectLook:
                 found = self._ask(key)
             except SourceError as error:
                 if not self._failed:
-                    self._announce(
-                        f"objects cannot be asked, so rows that name different ones stay: {error.message}"
-                    )
+                    self._announce(f"objects cannot be asked, so rows that name different ones stay: {error.message}")
                 self._failed = True
                 return None
             if found is None:
