@@ -33,6 +33,8 @@ class Repairing:
     def __post_init__(self) -> None:
         self.url = self.database.fresh(self.folder)
         self.plans = 0
+        self.said: list[str] = []
+        """What an apply announced beside its work."""
 
     @property
     def settings(self) -> Settings:
@@ -68,7 +70,7 @@ class Repairing:
             run.ApplyRequest(plan, **request),
             interrupt=Interrupt(),
             progress=SILENT,
-            announce=lambda _text: None,
+            announce=self.said.append,
             confirm=lambda _offer: None,
         )
 
