@@ -21,7 +21,6 @@ from dedupaudit.repair.pace import Kindness, Pace
 from tests.repair.databases import Postgresql
 from tests.repair.repairing import Repairing
 
-
 SLEEP = "SELECT pg_sleep(1.5)"
 
 
