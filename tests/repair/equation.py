@@ -53,8 +53,13 @@ class Sum:
     quarantined: int
 
 
-def conserved(plan: Sequence[PlannedGroup], changes: Sequence[Change], after: State, *, state: str | None) -> Sum:
-    """Assert that nothing was lost, doubled or altered; `state` is what the run must be in, None for no run."""
+def conserved(
+    plan: Sequence[PlannedGroup], changes: Sequence[Change], after: State, *, state: str | None, linked: bool = True
+) -> Sum:
+    """Assert that nothing was lost, doubled or altered.
+
+    `state` is what the run must be in, None for no run; `linked` says whether children refer to the table.
+    """
     assert [run["state"] for run in after.runs] == ([state] if state else []), after.runs
     assert {role for role, _row in after.quarantined} <= {"victim", "survivor"}
     quarantined = [row for role, row in after.quarantined if role == "victim"]
@@ -63,7 +68,7 @@ def conserved(plan: Sequence[PlannedGroup], changes: Sequence[Change], after: St
     _rows(changes, after, quarantined, merged)
     assert not gone & set(after.uploads), f"in the table and in quarantine: {gone & set(after.uploads)}"
     done, skipped = _groups(plan, changes, after, gone, undone=state in ("undone", None))
-    _children(plan, changes, after, gone)
+    _children(plan if linked else (), changes, after)
     if state == "done":
         _proved(after, len(gone))
     return Sum(done, skipped, len(changes), len(gone))
@@ -144,9 +149,10 @@ def _groups(
     return len(plan) - skipped if not undone else 0, skipped
 
 
-def _children(plan: Sequence[PlannedGroup], changes: Iterable[Change], after: State, gone: set[int]) -> None:
+def _children(plan: Sequence[PlannedGroup], changes: Iterable[Change], after: State) -> None:
     """Assert that each child is there, and refers to its parent, or to the row that its parent gave way to."""
-    stays = {victim: group.survivor for group in plan for victim in group.victims}
+    gone = {row[0] for role, row in after.quarantined if role == "victim"}
+    stays = {victim: group.survivor for group in plan for victim in group.victims if victim in gone}
     parents: dict[int, tuple[int, Any]] = {row[0]: row[1:] for row in TAGS}
     left: set[int] = set()
     for change in changes:
@@ -155,11 +161,7 @@ def _children(plan: Sequence[PlannedGroup], changes: Iterable[Change], after: St
                 parents[change.after[0]] = change.after[1:]
             elif change.before:
                 left.add(change.before[0])
-    expected = {
-        n: (n, stays[parent] if parent in gone else parent, note)
-        for n, (parent, note) in parents.items()
-        if n not in left
-    }
+    expected = {n: (n, stays.get(parent, parent), note) for n, (parent, note) in parents.items() if n not in left}
     wrong = {
         n: (expected.get(n), after.tags.get(n))
         for n in expected.keys() | after.tags.keys()

@@ -30,10 +30,18 @@ object_key = "oss_key"
 _TABLES = (
     "CREATE TABLE uploads (seq BIGINT PRIMARY KEY, id VARCHAR(60), device_id VARCHAR(20), status VARCHAR(20),"
     " oss_key VARCHAR(60), retry_count INTEGER, note VARCHAR(60)){}",
-    "CREATE TABLE tags (n BIGINT PRIMARY KEY, upload BIGINT NOT NULL, note VARCHAR(60),"
-    " FOREIGN KEY (upload) REFERENCES uploads (seq)){}",
+    "CREATE TABLE tags (n BIGINT PRIMARY KEY, upload BIGINT NOT NULL, note VARCHAR(60){}){}",
     "CREATE TABLE written (op BIGINT PRIMARY KEY){}",
 )
+_LINK = ", FOREIGN KEY (upload) REFERENCES uploads (seq)"
+
+
+def _tables(linked: bool, options: str = "") -> list[str]:
+    """Return the statements that make the tables; not `linked`, nobody refers to the one that is repaired."""
+    uploads, tags, written = _TABLES
+    return [uploads.format(options), tags.format(_LINK if linked else "", options), written.format(options)]
+
+
 COLUMNS = ("seq", "id", "device_id", "status", "oss_key", "retry_count", "note")
 TAG_COLUMNS = ("n", "upload", "note")
 
@@ -99,6 +107,8 @@ class Place(Protocol):
     own: Names
     lock: str
     begin: str
+    linked: bool
+    """Whether tags refer to uploads: a repair of a table that nobody refers to takes another way."""
 
     def connect(self) -> Session: ...
 
@@ -130,14 +140,15 @@ class SqlitePlace:
     lock = ""
     begin = "BEGIN IMMEDIATE"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, linked: bool = True) -> None:
+        self.linked = linked
         self.path = folder / "app.db"
         self.url = f"sqlite:///{self.path}"
         self._models = [folder / "rollback.db", folder / "wal.db"]
         for model, mode in zip(self._models, ("DELETE", "WAL"), strict=True):
             connection = sqlite3.connect(model, isolation_level=None)
             connection.execute(f"PRAGMA journal_mode = {mode}")
-            _fill(connection)
+            _fill(connection, linked)
             connection.close()
         self.restore()
 
@@ -151,9 +162,9 @@ class SqlitePlace:
         self._models.reverse()
 
 
-def _fill(connection: sqlite3.Connection) -> None:
+def _fill(connection: sqlite3.Connection, linked: bool) -> None:
     connection.execute("BEGIN")
-    for statement in (*(table.format("") for table in _TABLES), *_inserts()):
+    for statement in (*_tables(linked), *_inserts()):
         connection.execute(statement)
     connection.execute("COMMIT")
 
@@ -183,11 +194,11 @@ class PostgresqlPlace:
     lock = " FOR UPDATE"
     begin = "BEGIN"
 
-    def __init__(self, server: PostgresqlServer, database: str = "kills") -> None:
-        self.server, self._database = server, database
+    def __init__(self, server: PostgresqlServer, database: str = "kills", *, linked: bool = True) -> None:
+        self.server, self._database, self.linked = server, database, linked
         self.url = server.create_database(database)
-        for statement in _TABLES:
-            self.server.execute(statement.format(""), database=database)
+        for statement in _tables(linked):
+            self.server.execute(statement, database=database)
         self.restore()
 
     def connect(self) -> Session:
@@ -232,11 +243,11 @@ class MariadbPlace:
     lock = " FOR UPDATE"
     begin = "BEGIN"
 
-    def __init__(self, server: MariadbServer, database: str = "kills") -> None:
-        self.server, self._database = server, database
+    def __init__(self, server: MariadbServer, database: str = "kills", *, linked: bool = True) -> None:
+        self.server, self._database, self.linked = server, database, linked
         self.url = server.create_database(database)
-        for statement in _TABLES:
-            self.server.execute(statement.format(" ENGINE = InnoDB"), database=database)
+        for statement in _tables(linked, " ENGINE = InnoDB"):
+            self.server.execute(statement, database=database)
         self.restore()
 
     def connect(self) -> Session:
