@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -157,9 +157,21 @@ class Applying:
         self._skip(numbered, f"its rows stayed locked{blocked}")
 
     def _skip(self, numbered: Numbered, why: str) -> None:
-        chunk = self._chunk()
-        chunk.skip(*numbered, why)
-        self.run = chunk.apply((), numbered[0])
+        def skip() -> None:
+            chunk = self._chunk()
+            chunk.skip(*numbered, why)
+            self.run = chunk.apply((), numbered[0])
+
+        self._patiently(skip)
+
+    def _patiently(self, write: Callable[[], None]) -> None:
+        """Write, again where others are in the way: of what is written nothing belongs to them."""
+        for attempt in range(1, _ATTEMPTS):
+            try:
+                return write()
+            except Busy as error:
+                self.pace.back_off(attempt, error)
+        return write()
 
     def _chunk(self) -> Chunk:
         return Chunk(self.site, self.journal, self.run, self.run.chunks + 1)
@@ -176,9 +188,13 @@ class Applying:
             proof=proof.as_json(),
             message=None if proof.holds else "conservation does not hold",
         )
-        with self.site.database.transaction():
-            self.journal.fence(self.run)
-            self.journal.save(done)
+
+        def save() -> None:
+            with self.site.database.transaction():
+                self.journal.fence(self.run)
+                self.journal.save(done)
+
+        self._patiently(save)
         return Applied(done, proof, self.journal.skipped(done, SHOWN))
 
     def _paused(self, why: str, signum: int | None = None) -> Applied:

@@ -64,7 +64,7 @@ class Chunk:
                     "make a new plan; `dedupaudit repair undo` still restores what was done",
                 )
             repointed = self._remove(locked) if locked else 0
-            done = self._advanced(len(groups), locked, repointed, last)
+            done = self._advanced(locked, repointed, last)
             self.journal.write(done, self.number, self.entries)
             self.journal.save(done)
         return done
@@ -74,7 +74,7 @@ class Chunk:
         target = self.site.catalog.quoted
         self.entries.append(Entry(line, "skipped", target, json.dumps(dict(group.key)), note=why))
 
-    def _advanced(self, groups: int, locked: Sequence[Locked], repointed: int, last: int) -> Run:
+    def _advanced(self, locked: Sequence[Locked], repointed: int, last: int) -> Run:
         run = self.run
         skipped = sum(entry.action == "skipped" for entry in self.entries)
         return replace(
