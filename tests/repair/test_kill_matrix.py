@@ -6,6 +6,7 @@ Afterwards the same command resumes, or `undo` takes back, in turn; and the whol
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -107,11 +108,13 @@ class Scene:
         kinds = Counter(" ".join(point.split()[:3])[:32] for point in self.points)
         done, skipped = sum(one.done for one in self.sums), sum(one.skipped for one in self.sums)
         changes = sum(one.changes for one in self.sums)
+        # On stderr: the stdout of an xdist worker goes nowhere.
         with capsys.disabled():
             print(  # noqa: T201 (figures of the run)
                 f"\nkill points: {self.part}: {len(self.points)} in {time.monotonic() - self.began:.0f} s, {len(kinds)}"
                 f" kinds of statement; {changes:,} changes by the writers, {self.refused:,} refused;"
-                f" {done:,} groups done, {skipped:,} skipped"
+                f" {done:,} groups done, {skipped:,} skipped",
+                file=sys.stderr,
             )
         assert len(self.points) >= least, kinds
         assert changes > 10 * len(self.points), "the writers stood still"
