@@ -17,6 +17,7 @@ from typing import Any
 from dedupaudit.config import Settings, load_settings
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT
+from dedupaudit.repair.apply import Applied
 from dedupaudit.repair.journal import Run as RepairRun
 from dedupaudit.repair.plan import Limit
 from dedupaudit.repair.planfile import write_plan
@@ -66,16 +67,21 @@ def planned(db: Path, policy: str | None = None, *, table: str = "activities", n
     return path
 
 
-def applied(db: Path, plan: Path) -> RepairRun:
-    """Apply a plan in this process, and return its run."""
-    done = apply_plan(
+def apply_here(db: Path, plan: Path, max_age: float = 3600.0) -> Applied:
+    """Apply a plan in this process."""
+    return apply_plan(
         settings(db),
-        ApplyRequest(plan),
+        ApplyRequest(plan, max_age),
         interrupt=Interrupt(),
         progress=SILENT,
         announce=lambda _text: None,
         confirm=lambda _offer: None,
     )
+
+
+def applied(db: Path, plan: Path) -> RepairRun:
+    """Apply a plan in this process to its end, and return its run."""
+    done = apply_here(db, plan)
     assert done.exit_code == 0
     return done.run
 

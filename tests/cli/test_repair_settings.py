@@ -121,9 +121,21 @@ def test_a_configured_table_goes_by_its_configured_name(run: Run, sqlite_db: Sql
     assert len(rows(db, "SELECT * FROM activity_log")) == 48
 
 
-@pytest.mark.parametrize("address", [URLS[0], URLS[2], URLS[5], URLS[12], URLS[19], URLS[21]])
-@pytest.mark.parametrize("command", [["plan", "activities"], ["apply", "plan.jsonl"], ["runs"], ["undo", "last"]])
-def test_no_url_shows_its_password(run: Run, db: Path, address: str, command: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("command", "address"),
+    [
+        (["plan", "activities"], URLS[0]),
+        (["plan", "activities"], URLS[12]),
+        (["apply", "plan.jsonl"], URLS[0]),
+        (["apply", "plan.jsonl"], URLS[21]),
+        (["runs"], URLS[2]),
+        (["runs"], URLS[19]),
+        (["undo", "last"], URLS[5]),
+        (["show", "last"], URLS[0]),
+        (["purge", "activities"], URLS[2]),
+    ],
+)
+def test_no_url_shows_its_password(run: Run, db: Path, command: list[str], address: str) -> None:
     planned(db)
     done = run("repair", *command, "-v", "--db", address.format(SECRET))
     assert SECRET.encode() not in done.out + done.err
