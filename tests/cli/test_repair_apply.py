@@ -88,6 +88,24 @@ def test_every_report_goes_where_o_says(run: Run, db: Path, tmp_path: Path) -> N
         (tmp_path / "out.txt").unlink()
 
 
+def test_a_reader_that_went_away_is_141_silent_and_what_was_done_is_done(
+    run: Run, clean_env: dict[str, str], db: Path, tmp_path: Path
+) -> None:
+    plan, before = planned(db), rows(db)
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        for command in (["apply", str(plan), "--confirm", "activities"], ["runs"], ["show", "last", *JSON]):
+            arguments = ["repair", *command, "--db", url(db), "-q"]
+            with started(arguments, with_checkout(clean_env), tmp_path, stdout=writer) as process:
+                done = completed(process)
+            assert (done.code, done.err) == (141, b""), command
+    finally:
+        os.close(writer)
+    assert len(rows(db)) == len(before) - REMOVED
+    assert [one["state"] for one in runs(run, db)] == ["done"]
+
+
 @pytest.mark.parametrize("command", [["runs"], ["show", "last"], ["undo", "last", "--confirm", "activities"]])
 def test_no_report_takes_the_place_of_the_database(run: Run, db: Path, command: list[str]) -> None:
     applied(db, planned(db))
