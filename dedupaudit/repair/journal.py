@@ -24,7 +24,8 @@ from dedupaudit.times import iso
 State = Literal["running", "interrupted", "done", "undoing", "undone", "failed"]
 Action = Literal["kept", "merged", "deleted", "repointed", "skipped", "restored", "unmerged", "pointed_back", "left"]
 
-UNFINISHED = ("running", "interrupted", "failed")
+PURGED = "its quarantine was dropped"
+"""How the message of a run begins that cannot be taken back any more."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class Run:
     def lock(self) -> str:
         """The name of the lock that a run on this table holds."""
         return self.table_real
+
+    @property
+    def is_purged(self) -> bool:
+        """Whether its quarantine was dropped for good."""
+        return (self.message or "").startswith(PURGED)
 
     @property
     def holder(self) -> str:

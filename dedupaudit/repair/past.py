@@ -15,7 +15,7 @@ from dedupaudit.progress import SILENT, Progress
 from dedupaudit.repair.apply import SHOWN
 from dedupaudit.repair.databases.protocol import Inspection, RepairDatabase, Trigger
 from dedupaudit.repair.errors import Busy
-from dedupaudit.repair.journal import Entry, Journal, Run
+from dedupaudit.repair.journal import PURGED, Entry, Journal, Run
 from dedupaudit.repair.opening import acquire, database_of, is_alive, opened, refuse_triggers
 from dedupaudit.repair.site import Rows
 from dedupaudit.repair.undo import Undoing
@@ -55,25 +55,9 @@ def undo_run(
                 f"run {run.id} was taken back already, at {run.finished_at}", "`repair runs` lists the others"
             )
         confirm(run, database.place)
-        catalog, inspection = _surroundings(settings, database, run, interrupt)
-        links = inspection.links
-        fired = inspection.triggers if run.children_repointed or run.rows_merged else _on(catalog, inspection.triggers)
-        updates = run.rows_merged > 0 or any(link.child.quoted == catalog.quoted for link in links)
-        refuse_triggers("undo", fired, catalog, "INSERT", allowed_triggers, updates=updates)
-        touched = {one.quoted: one for one in (*(link.child for link in links), catalog)}
-        catalogs = touched | {catalog.quoted: _as_it_was(catalog, run)}
-        pointing: dict[str, tuple[str, ...]] = {}
-        for link in links:
-            known = pointing.get(link.child.quoted, ())
-            pointing[link.child.quoted] = tuple(dict.fromkeys((*known, *link.columns)))
-        database.prepare(list(touched.values()))
-        acquire(database, journal, run.lock)
-        run = journal.run(run.id)
-        rows = Rows(database, catalogs[catalog.quoted])
-        own = tuple(link for link in links if link.child.quoted == catalog.quoted)
-        undoing = Undoing(database, journal, rows, catalogs, run, pointing, leave_changed, own)
+        undoing = _undoing(settings, database, journal, run, interrupt, leave_changed, allowed_triggers)
         undoing.refuse_obstacles()
-        undoing.run = journal.take_over(run, "undoing")
+        undoing.run = journal.take_over(undoing.run, "undoing")
         progress.start(f"taking back run {run.id}", run.chunks)
         try:
             with interrupt.deferred():
@@ -95,6 +79,34 @@ def undo_run(
             journal.fence(undoing.run)
             journal.save(done)
         return Undone(done, undoing.left)
+
+
+def _undoing(
+    settings: Settings,
+    database: RepairDatabase,
+    journal: Journal,
+    run: Run,
+    interrupt: Interrupt,
+    leave_changed: bool,
+    allowed_triggers: Sequence[str],
+) -> Undoing:
+    """Return a run ready to be taken back, with its table's lock held; raises Refused for what can be seen before."""
+    catalog, inspection = _surroundings(settings, database, run, interrupt)
+    links = inspection.links
+    own = tuple(link for link in links if link.child.quoted == catalog.quoted)
+    fired = inspection.triggers if run.children_repointed or run.rows_merged else _on(catalog, inspection.triggers)
+    refuse_triggers("undo", fired, catalog, "INSERT", allowed_triggers, updates=run.rows_merged > 0 or bool(own))
+    touched = {one.quoted: one for one in (*(link.child for link in links), catalog)}
+    catalogs = touched | {catalog.quoted: _as_it_was(catalog, run)}
+    pointing: dict[str, tuple[str, ...]] = {}
+    for link in links:
+        known = pointing.get(link.child.quoted, ())
+        pointing[link.child.quoted] = tuple(dict.fromkeys((*known, *link.columns)))
+    database.prepare(list(touched.values()))
+    acquire(database, journal, run.lock)
+    rows = Rows(database, catalogs[catalog.quoted])
+    # Read anew: it may have gone on until the lock was free.
+    return Undoing(database, journal, rows, catalogs, journal.run(run.id), pointing, leave_changed, own)
 
 
 def _patiently(undoing: Undoing, chunk: int, interrupt: Interrupt) -> None:
@@ -195,9 +207,16 @@ def purge(
                 "`dedupaudit repair runs` lists the runs",
             )
         confirm(old, rows, database.place)
+        # Nobody takes back meanwhile what is dropped here.
+        for lock in dict.fromkeys(run.lock for run in old):
+            acquire(database, journal, lock)
         for name in (one for one, count in counts.items() if count):
             with database.transaction():
                 database.execute(f"DELETE FROM {name} WHERE {of_runs}")
+        dropped = f"{PURGED} at {iso(database.clock())}: it cannot be taken back any more"
+        for run in old:
+            with database.transaction():
+                journal.save(replace(run, message=dropped))
         return len(old), rows
 
 

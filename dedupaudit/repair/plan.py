@@ -34,7 +34,7 @@ class Limit(_Line):
 
     def shown(self) -> str:
         """Return the limit for people."""
-        parts = [f"{self.rows:,} rows" if self.rows is not None else ""]
+        parts = [f"{self.rows:,} row{'' if self.rows == 1 else 's'}" if self.rows is not None else ""]
         parts.append(f"{self.percent:g} % of the table" if self.percent is not None else "")
         return " and ".join(filter(None, parts))
 

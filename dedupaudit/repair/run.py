@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,7 @@ from pathlib import Path
 from dedupaudit.causes.explainer import Explainer
 from dedupaudit.config import DatabaseSettings, Settings
 from dedupaudit.display import visible
-from dedupaudit.errors import Refused, SourceError
+from dedupaudit.errors import Refused, SourceError, UsageError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.model import Cause
 from dedupaudit.progress import Progress
@@ -25,6 +24,7 @@ from dedupaudit.repair.pace import Announce, Kindness, Pace
 from dedupaudit.repair.plan import Header, Limit
 from dedupaudit.repair.planfile import PlanFile
 from dedupaudit.repair.planning import Plan, Planner, spooled
+from dedupaudit.reports.words import length
 from dedupaudit.sources.tables import open_source
 from dedupaudit.sources.tables.catalog import Catalog
 from dedupaudit.sources.tables.protocol import Reading, TableSource
@@ -138,6 +138,7 @@ def apply_plan(
                 "see why with `dedupaudit repair plan`; conflicting rows need a policy: --on-conflict",
             )
         settings_of_database = database_of(settings, header.source)
+        _refuse_blind_wait(settings_of_database, request)
         table = planned_table(settings, settings_of_database, header, interrupt)
         database = stack.enter_context(opened(settings_of_database))
         journal = Journal(database)
@@ -156,13 +157,18 @@ def apply_plan(
         run = _begun(journal, plan, table)
         if run.state == "done":
             return Applied(run)
-        # A repair makes millions of small values and hardly a cycle: collecting as often as usual costs a tenth of it.
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
         ask_lag = _lag(database, request.replicas, interrupt, progress, stack)
         pace = Pace(database, request.kindness, interrupt, announce, ask_lag)
         site = site_of(database, table, inspection.links)
         return Applying(site, journal, plan, run, pace, interrupt, progress).apply()
+
+
+def _refuse_blind_wait(database: DatabaseSettings, request: ApplyRequest) -> None:
+    """Raise UsageError for --max-lag where nobody could say how far a replica is behind: it would wait for nothing."""
+    if request.kindness.max_lag is not None and not request.replicas and database.url.scheme != "postgresql":
+        raise UsageError(
+            "--max-lag: this server does not know how far its replicas are behind", "name each of them by --replica URL"
+        )
 
 
 def _earlier(journal: Journal, plan: PlanFile) -> Run | None:
@@ -200,7 +206,7 @@ def _age(database: RepairDatabase, header: Header, most: float, *, resumed: bool
         )
     if age > most and not resumed:
         raise Refused(
-            f"the plan is {age / 60:,.0f} minutes old, and --max-age is {show_duration(most)}",
+            f"the plan is {length(age)} old, and --max-age is {show_duration(most)}",
             "make a new one: rows may have changed since; or allow more with --max-age",
         )
     return max(age, 0.0)

@@ -276,7 +276,7 @@ def _next(known: Known, where: str) -> list[str]:
         return ["The undo goes on with:", undo]
     if known.state == "interrupted":
         return ["The same `dedupaudit repair apply PLAN` goes on; or take it back:", undo]
-    return ["To take it back:", undo] if known.state in ("done", "failed") else []
+    return ["To take it back:", undo] if known.state in ("done", "failed") and not run.is_purged else []
 
 
 # ---- for programs

@@ -293,6 +293,9 @@ def test_purge_drops_old_quarantine_for_good_and_the_journal_stays(run: Run, db:
     assert b"Dropped 3 rows of 1 run from quarantine." in done.out
     assert rows(db, "SELECT * FROM dedupaudit_quarantine_activities") == []
     assert rows(db, "SELECT * FROM dedupaudit_journal") == journal
+    shown = repair(run, db, "show", ident).out
+    assert b"quarantine was dropped" in shown
+    assert b"dedupaudit repair undo" not in shown
     done = undo(run, db, ident)
     assert done.code == 5
     assert "not in quarantine any more" in said(done)

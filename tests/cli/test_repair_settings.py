@@ -28,8 +28,7 @@ def test_every_command_works_by_the_environment_alone(run: Run, db: Path, tmp_pa
         "DEDUPAUDIT_MAX_AGE": "2h",
         "DEDUPAUDIT_CHUNK_TIME": "100ms",
         "DEDUPAUDIT_MAX_LOAD": "100",
-        "DEDUPAUDIT_MAX_LAG": "5s",
-        "DEDUPAUDIT_SLEEP": "1ms",
+                "DEDUPAUDIT_SLEEP": "1ms",
         "DEDUPAUDIT_RUN_TIME": "1h",
         "DEDUPAUDIT_OLDER_THAN": "0s",
     }
@@ -74,6 +73,14 @@ def test_a_wrong_value_is_2_names_its_option_and_changes_nothing(run: Run, db: P
     assert (done.code, done.out) == (2, b"")
     assert option in said(done)
     assert "hint:" in said(done)
+    assert db.read_bytes() == before
+
+
+def test_a_lag_that_nobody_could_tell_is_no_wait_but_wrong_usage(run: Run, db: Path) -> None:
+    plan, before = planned(db), db.read_bytes()
+    done = repair(run, db, "apply", plan, "--confirm", "activities", "--max-lag", "5s")
+    assert done.code == 2
+    assert "--replica URL" in said(done)
     assert db.read_bytes() == before
 
 

@@ -50,7 +50,7 @@ def command(runtime: Runtime, /, plan: Path, confirm: str | None, **given: Any) 
     """Ask, apply, tell, and return the exit code."""
     from dedupaudit.commands.repair.answering import refuse_output, width_of
     from dedupaudit.commands.repair.asking import ask
-    from dedupaudit.commands.running import announcing, progress_for
+    from dedupaudit.commands.running import announcing, collect_seldom, progress_for
     from dedupaudit.repair.run import apply_plan
     from dedupaudit.repair.telling import offer_lines
 
@@ -62,6 +62,7 @@ def command(runtime: Runtime, /, plan: Path, confirm: str | None, **given: Any) 
     def confirmed(offer: Offer) -> None:
         ask(offer_lines(offer, width_of(sys.stderr)), offer.header.table, confirm, quiet=options.quiet)
 
+    collect_seldom()
     with ExitStack() as stack:
         applied = apply_plan(
             settings,

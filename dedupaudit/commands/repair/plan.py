@@ -63,7 +63,7 @@ def command(  # noqa: PLR0913
     **given: Any,
 ) -> int:
     """Plan, write the plan where -o says, and tell people what it comes to."""
-    from dedupaudit.commands.running import announcing, progress_for
+    from dedupaudit.commands.running import announcing, collect_seldom, progress_for
     from dedupaudit.repair.run import PlanRequest, planned
 
     refuse_bytes((table,))
@@ -72,6 +72,7 @@ def command(  # noqa: PLR0913
     _refuse_output(settings, output, report, sql=sql)
     told = _told(report)
     request = PlanRequest(table, _limit(max_delete), on_conflict, told.causes if told else None)
+    collect_seldom()
     with ExitStack() as stack:
         progress = progress_for(settings.options, stack)
         explainer = _explainer(settings, runtime, progress, stack)
