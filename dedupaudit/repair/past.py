@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from dedupaudit.config import Settings
 from dedupaudit.display import visible
@@ -13,7 +14,7 @@ from dedupaudit.errors import Cancelled, NothingToCheck, Refused, RunFailed, Sou
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT, Progress
 from dedupaudit.repair.apply import SHOWN
-from dedupaudit.repair.databases.protocol import Inspection, RepairDatabase, Trigger
+from dedupaudit.repair.databases.protocol import RepairDatabase, Trigger
 from dedupaudit.repair.errors import Busy
 from dedupaudit.repair.journal import PURGED, Entry, Journal, Run
 from dedupaudit.repair.opening import acquire, database_of, is_alive, opened, refuse_triggers
@@ -22,8 +23,11 @@ from dedupaudit.repair.undo import Undoing
 from dedupaudit.sources.tables import open_source
 from dedupaudit.sources.tables.catalog import Catalog
 from dedupaudit.sources.tables.resolve import resolve
+from dedupaudit.sources.tables.table import Table
 from dedupaudit.times import iso, parse_time
 from dedupaudit.units import show_duration
+
+_ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
@@ -48,50 +52,60 @@ def undo_run(
 ) -> Undone:
     """Take a run back; raises Refused where it cannot be, with what stands in the way."""
     with opened(database_of(settings)) as database:
+        run = Journal(database).run(named, table)
+    if run.state == "undone":
+        raise Refused(f"run {run.id} was taken back already, at {run.finished_at}", "`repair runs` lists the others")
+    # Before the connection that writes is open: whoever closes an SQLite file drops all locks of the process on it.
+    resolved = _table_of(settings, run, interrupt)
+    with opened(database_of(settings)) as database:
         journal = Journal(database)
-        run = journal.run(named, table)
-        if run.state == "undone":
-            raise Refused(
-                f"run {run.id} was taken back already, at {run.finished_at}", "`repair runs` lists the others"
-            )
         confirm(run, database.place)
-        undoing = _undoing(settings, database, journal, run, interrupt, leave_changed, allowed_triggers)
+        undoing = _undoing(database, journal, resolved, run, leave_changed, allowed_triggers)
         undoing.refuse_obstacles()
-        undoing.run = journal.take_over(undoing.run, "undoing")
         progress.start(f"taking back run {run.id}", run.chunks)
         try:
-            with interrupt.deferred():
-                for chunk in range(run.chunks, 0, -1):
-                    _patiently(undoing, chunk, interrupt)
-                    progress.advance_to(run.chunks - chunk + 1)
-                    interrupt.check()
+            return _taken_back(undoing, interrupt, progress)
         except Cancelled as cancelled:
             return Undone(undoing.run, undoing.left, cancelled.signum)
-        except SourceError as error:
+        except (SourceError, Busy) as error:
             raise RunFailed(
                 f"the undo of run {run.id} stopped: {error.message}",
                 "run the same command again: it goes on where it stopped",
             ) from error
         finally:
             progress.finish()
+
+
+def _taken_back(undoing: Undoing, interrupt: Interrupt, progress: Progress) -> Undone:
+    """Take back chunk after chunk, the last one first; a signal ends it between two."""
+    database, journal, chunks = undoing.database, undoing.journal, undoing.run.chunks
+    with interrupt.deferred():
+        undoing.run = journal.take_over(undoing.run, "undoing")
+        for chunk in range(chunks, 0, -1):
+            _patiently(partial(undoing.undo_chunk, chunk), interrupt)
+            progress.advance_to(chunks - chunk + 1)
+            interrupt.check()
         done = replace(undoing.run, state="undone", finished_at=iso(database.clock()))
-        with database.transaction():
-            journal.fence(undoing.run)
-            journal.save(done)
-        return Undone(done, undoing.left)
+
+        def save() -> None:
+            with database.transaction():
+                journal.fence(undoing.run)
+                journal.save(done)
+
+        _patiently(save, interrupt)
+    return Undone(done, undoing.left)
 
 
 def _undoing(
-    settings: Settings,
     database: RepairDatabase,
     journal: Journal,
+    table: Table,
     run: Run,
-    interrupt: Interrupt,
     leave_changed: bool,
     allowed_triggers: Sequence[str],
 ) -> Undoing:
     """Return a run ready to be taken back, with its table's lock held; raises Refused for what can be seen before."""
-    catalog, inspection = _surroundings(settings, database, run, interrupt)
+    catalog, inspection = table.catalog, database.inspect(table)
     links = inspection.links
     own = tuple(link for link in links if link.child.quoted == catalog.quoted)
     fired = inspection.triggers if run.children_repointed or run.rows_merged else _on(catalog, inspection.triggers)
@@ -109,22 +123,19 @@ def _undoing(
     return Undoing(database, journal, rows, catalogs, journal.run(run.id), pointing, leave_changed, own)
 
 
-def _patiently(undoing: Undoing, chunk: int, interrupt: Interrupt) -> None:
-    for attempt in range(1, 11):
+def _patiently(write: Callable[[], None], interrupt: Interrupt) -> None:
+    """Write, again and again while others are in the way; raises Busy where they stay there."""
+    for attempt in range(1, _ATTEMPTS):
         try:
-            undoing.undo_chunk(chunk)
-            return
-        except Busy as error:
-            if attempt == 10:
-                raise SourceError(error.message, error.hint) from error
+            return write()
+        except Busy:
             time.sleep(min(0.1 * 2**attempt, 2.0))
             interrupt.check()
+    return write()
 
 
-def _surroundings(
-    settings: Settings, database: RepairDatabase, run: Run, interrupt: Interrupt
-) -> tuple[Catalog, Inspection]:
-    """Return the catalog of a run's table, and what stands around it."""
+def _table_of(settings: Settings, run: Run, interrupt: Interrupt) -> Table:
+    """Return the table of a run, as it is now."""
     source = open_source(database_of(settings), interrupt, SILENT)
     try:
         table = resolve(source, run.table_name, settings)
@@ -136,7 +147,7 @@ def _surroundings(
             f" {visible(table.catalog.quoted)} now",
             f"name it in dedupaudit.toml: [tables.{visible(run.table_name)}] name = …",
         )
-    return table.catalog, database.inspect(table)
+    return table
 
 
 def _on(catalog: Catalog, triggers: Sequence[Trigger]) -> list[Trigger]:

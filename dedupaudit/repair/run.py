@@ -165,6 +165,10 @@ def apply_plan(
 
 def _refuse_blind_wait(database: DatabaseSettings, request: ApplyRequest) -> None:
     """Raise UsageError for --max-lag where nobody could say how far a replica is behind: it would wait for nothing."""
+    if any(replica.url.scheme == "sqlite" for replica in request.replicas):
+        raise UsageError(
+            "--replica: an SQLite file has no lag to be asked for", "name the replicas of a server, or none"
+        )
     if request.kindness.max_lag is not None and not request.replicas and database.url.scheme != "postgresql":
         raise UsageError(
             "--max-lag: this server does not know how far its replicas are behind", "name each of them by --replica URL"

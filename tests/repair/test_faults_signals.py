@@ -75,21 +75,7 @@ def test_one_that_stood_still_while_another_took_over_changes_nothing_when_it_wa
 
 
 @only("made", ["sqlite"], indirect=True)
-@only(
-    "mode",
-    [
-        "DELETE",
-        pytest.param(
-            "WAL",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="undo_run opens the file once more by itself (_catalogs: sqlite_guard.look, is_at_rest) while"
-                " the writing connection is open; closing it drops that connection's POSIX locks, so another session"
-                " removes the -wal under it",
-            ),
-        ),
-    ],
-)
+@only("mode", ["DELETE", "WAL"])
 def test_an_undo_that_stood_still_while_another_took_over_changes_nothing_when_it_wakes(bed: Bed, mode: str) -> None:
     bed.do(f"PRAGMA journal_mode = {mode}")
     assert bed.run(bed.apply()).code == 0

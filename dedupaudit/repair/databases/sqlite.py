@@ -292,9 +292,9 @@ def _expiry() -> float:
 def _begun(process: int) -> str:
     """Return when a process of this host began, to tell it from a later one of its number; nothing where it is gone."""
     try:
-        return (
-            Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
-        )
+        told = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        # A zombie works no more: it is only that its parent has not asked for it yet.
+        return told[19] if told[0] != "Z" else ""
     except OSError:
         pass
     try:
