@@ -15,7 +15,7 @@ from dedupaudit.units import show_duration
 Announce = Callable[[str], None]
 AskLag = Callable[[], float | None]
 
-_FIRST, _LEAST, _MOST = 200, 2, 4_000
+_FIRST, _LEAST, _MOST = 500, 2, 10_000
 _POLL = 1.0
 
 

@@ -63,7 +63,7 @@ def test_chunks_grow_towards_the_time_asked_for_and_shrink_beyond_it() -> None:
     assert found.rows == 2
     for _ in range(50):
         found.took(found.rows, 0.001)
-    assert found.rows == 4_000
+    assert found.rows == 10_000
 
 
 def test_a_short_last_chunk_says_nothing_about_the_next() -> None:
