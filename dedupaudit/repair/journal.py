@@ -119,15 +119,15 @@ class Journal:
             "`dedupaudit repair runs` lists them",
         )
 
-    def begin(self, plan: str, name: str, catalog: Catalog) -> Run:
-        """Write a new run of a plan."""
+    def begin(self, plan: str, name: str, catalog: Catalog, touched: Sequence[Catalog]) -> Run:
+        """Write a new run of a plan; `touched` are the tables whose rows it may change, with the columns they have."""
         now = iso(self._database.clock())
         run = Run(
             id=f"{now[:19].replace('-', '').replace(':', '')}-{secrets.token_hex(3)}",
             plan=plan,
             table_name=name,
             table_real=catalog.quoted,
-            columns=json.dumps([column.name for column in catalog.columns]),
+            columns=json.dumps({one.quoted: [column.name for column in one.columns] for one in touched}),
             state="running",
             token=1,
             started_at=now,

@@ -111,7 +111,7 @@ def _undoing(
     fired = inspection.triggers if run.children_repointed or run.rows_merged else _on(catalog, inspection.triggers)
     refuse_triggers("undo", fired, catalog, "INSERT", allowed_triggers, updates=run.rows_merged > 0 or bool(own))
     touched = {one.quoted: one for one in (*(link.child for link in links), catalog)}
-    catalogs = touched | {catalog.quoted: _as_it_was(catalog, run)}
+    catalogs = {quoted: _as_it_was(one, run) for quoted, one in touched.items()}
     pointing: dict[str, tuple[str, ...]] = {}
     for link in links:
         known = pointing.get(link.child.quoted, ())
@@ -158,7 +158,9 @@ def _on(catalog: Catalog, triggers: Sequence[Trigger]) -> list[Trigger]:
 def _as_it_was(catalog: Catalog, run: Run) -> Catalog:
     """Return the table with the columns that it had for the run: a later one takes its default in what comes back."""
     there = {column.name: column for column in catalog.columns}
-    names = json.loads(run.columns)
+    names = json.loads(run.columns).get(catalog.quoted)
+    if names is None:
+        return catalog  # it refers to the table only since: the run changed nothing of it
     gone = [name for name in names if name not in there]
     if gone:
         raise Refused(

@@ -152,9 +152,10 @@ def apply_plan(
         )
         refuse(inspection, table, request.allowed_triggers, updates=updates)
         confirm(Offer(header, database.place, age, plan.removed, inspection, earlier))
-        database.prepare(_touched(table, inspection.links))
+        touched = _touched(table, inspection.links)
+        database.prepare(touched)
         acquire(database, journal, table.catalog.quoted)
-        run = _begun(journal, plan, table)
+        run = _begun(journal, plan, table, touched)
         if run.state == "done":
             return Applied(run)
         ask_lag = _lag(database, request.replicas, interrupt, progress, stack)
@@ -188,12 +189,12 @@ def _earlier(journal: Journal, plan: PlanFile) -> Run | None:
     return runs[-1]
 
 
-def _begun(journal: Journal, plan: PlanFile, table: Table) -> Run:
+def _begun(journal: Journal, plan: PlanFile, table: Table, touched: Sequence[Catalog]) -> Run:
     """Return the run to go on with, with the lock held: the unfinished one of this plan, or a new one."""
     earlier = _earlier(journal, plan)
     if earlier is not None:
         return earlier if earlier.state == "done" else journal.take_over(earlier, "running")
-    return journal.begin(plan.sha256, table.name, table.catalog)
+    return journal.begin(plan.sha256, table.name, table.catalog, touched)
 
 
 def _age(database: RepairDatabase, header: Header, most: float, *, resumed: bool) -> float:

@@ -6,7 +6,6 @@ is changed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -119,8 +118,7 @@ class Undoing:
             return []
         rows, catalog = self.rows, self.rows.catalog
         quote = self.database.quote
-        known = json.loads(self.run.columns)
-        names = [column.name for column in catalog.columns if column.name in known and not column.generated]
+        names = [column.name for column in catalog.columns if not column.generated]
         where = rows.copied(self.run, chunk, VICTIMS)
         hidden = self.database.hidden(catalog)
         into, taken = [*map(quote, names)], [f"q.{quote(name)}" for name in names]

@@ -377,6 +377,16 @@ def test_a_trigger_that_a_repair_does_not_fire_is_no_obstacle(
     assert database.ask("SELECT x FROM bystander") == [(1,)]
 
 
+def test_a_column_that_a_child_got_since_is_no_obstacle(make: Make, database: Database) -> None:
+    child = refers(database, "child", ("n INTEGER PRIMARY KEY", "p INTEGER"), "FOREIGN KEY (p) REFERENCES t (id)")
+    repairing = make(child, "INSERT INTO child VALUES (1, 2), (3, 1)")
+    assert repairing.apply(repairing.plan()).exit_code == 0
+    assert database.ask("SELECT n, p FROM child ORDER BY n") == [(1, 1), (3, 1)]
+    database.run("ALTER TABLE child ADD COLUMN extra INTEGER DEFAULT 7")
+    assert repairing.undo().run.state == "undone"
+    assert database.ask("SELECT n, p, extra FROM child ORDER BY n") == [(1, 2, 7), (3, 1, 7)]
+
+
 @pytest.mark.parametrize(("event", "table"), [("INSERT", "t"), ("UPDATE", "child")])
 def test_a_trigger_that_an_undo_would_fire_is_refused_by_name_unless_it_is_allowed(
     make: Make, database: Database, event: str, table: str
