@@ -15,6 +15,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
 
+import psycopg2
+
 from tests.servers.fixtures import shared_mariadb, shared_postgresql
 
 Dump = dict[str, list[Any]]
@@ -165,8 +167,9 @@ class Postgresql:
 
     def fresh(self, folder: Path) -> str:  # noqa: ARG002 (as promised)
         server = shared_postgresql()
-        if self._connection is None or self._connection.closed:
-            server.create_database(self._database, "ENCODING 'UTF8' LOCALE 'C.UTF-8'")
+        if not self._is_alive():
+            if not server.execute(f"SELECT 1 FROM pg_database WHERE datname = '{self._database}'"):
+                server.create_database(self._database, "ENCODING 'UTF8' LOCALE 'C.UTF-8'")
             self._connection = server.connect(self._database)
             self.run("SET client_min_messages = error; SET lock_timeout = '5s'")
         locale = "provider = icu, locale = 'und-u-ks-level2', deterministic = false"
@@ -176,6 +179,13 @@ class Postgresql:
             "CREATE TABLE bystander (x int); INSERT INTO bystander VALUES (1)"
         )
         return server.url(database=self._database)
+
+    def _is_alive(self) -> bool:
+        """Say whether the connection still is one: other tests of the worker restart its servers."""
+        try:
+            return self._connection is not None and bool(self.ask("SELECT 1"))
+        except psycopg2.Error:
+            return False
 
     def run(self, *statements: str) -> None:
         with self._connection.cursor() as cursor:
@@ -267,7 +277,7 @@ class Mariadb:
 
     def fresh(self, folder: Path) -> str:  # noqa: ARG002 (as promised)
         server = shared_mariadb()
-        if self._connection is None or not self._connection.open:
+        if not self._is_alive():
             self._connection = server.connect()
             self.run(
                 "SET lock_wait_timeout = 5, innodb_lock_wait_timeout = 5, time_zone = '+00:00',"
@@ -281,6 +291,13 @@ class Mariadb:
             "INSERT INTO bystander VALUES (1)",
         )
         return server.url(database=self._database)
+
+    def _is_alive(self) -> bool:
+        """Say whether the connection still is one: other tests of the worker restart its servers."""
+        try:
+            return self._connection is not None and bool(self.ask("SELECT 1"))
+        except psycopg2.Error:
+            return False
 
     def run(self, *statements: str) -> None:
         with self._connection.cursor() as cursor:

@@ -126,8 +126,10 @@ def test_mariadb_a_full_tablespace_ends_the_run_with_nothing_half_done(
     done = apply(run, url, tmp_path)
     assert done.code == 6, done
     assert b"crowded" in done.err
+    # With so little room MariaDB 10.11 may crash while it rolls back; what it did not commit is gone all the same.
+    small_mariadb.restart()
     ((rows, copies),) = small_mariadb.execute(
-        "SELECT (SELECT COUNT(*) FROM big), (SELECT COUNT(*) FROM dedupaudit_quarantine_big)"
+        "SELECT (SELECT COUNT(*) FROM big), (SELECT COUNT(*) FROM dedupaudit_quarantine_big)", database="crowded"
     )
     assert rows + copies == 2 * GROUPS
     assert rows > GROUPS

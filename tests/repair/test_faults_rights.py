@@ -163,7 +163,7 @@ def test_a_column_added_in_mid_run_ends_it_and_undo_restores(bed: Bed) -> None:
 # ---- time
 
 
-@only(("by", "said"), [(timedelta(hours=2), b"from the future"), (timedelta(hours=-2), b"minutes old")])
+@only(("by", "said"), [(timedelta(hours=2), b"from the future"), (timedelta(hours=-2), b"2 h old")])
 def test_a_plan_of_another_time_is_refused(bed: Bed, by: timedelta, said: bytes) -> None:
     done = bed.run(bed.apply(plan=bed.redated(by)))
     assert done.code == 5, done

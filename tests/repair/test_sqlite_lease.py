@@ -40,7 +40,8 @@ def test_a_holder_that_lives_keeps_others_out_and_one_that_was_killed_does_not(s
             assert database.is_held("t")
             assert not database.acquire("t")
             holder.send_signal(signal.SIGKILL)
-            holder.stdout.read()  # it is gone, and nobody has asked for its end: a zombie
+            # It is gone, and nobody has asked for its end: a zombie.
+            os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
             assert not database.is_held("t")
             assert database.acquire("t")
 

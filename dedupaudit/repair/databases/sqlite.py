@@ -177,8 +177,8 @@ class SqliteRepair:
     def prepare(self, tables: Sequence[Catalog]) -> None:
         try:
             with self.transaction():
-                for statement in sql_text("repair/sqlite/tables.sql").split(";"):
-                    self.execute(statement)
+                for name in ("runs", "journal", "locks"):
+                    self.execute(sql_text(f"repair/sqlite/{name}.sql"))
                 for catalog in tables:
                     self._prepare_quarantine(catalog)
         except Violation as error:

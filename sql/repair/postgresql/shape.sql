@@ -18,7 +18,7 @@ SELECT relation.oid::pg_catalog.text
         WHERE attribute.attrelid = relation.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
     ), '')
     || coalesce((
-        SELECT '; references ' || pg_catalog.string_agg(
+        SELECT ', references ' || pg_catalog.string_agg(
             pg_catalog.concat_ws(' ', link.oid, link.conrelid, link.confdeltype, link.conkey, link.confkey),
             ', ' ORDER BY link.oid
         )
@@ -26,14 +26,14 @@ SELECT relation.oid::pg_catalog.text
         WHERE link.confrelid = relation.oid AND link.contype = 'f'
     ), '')
     || coalesce((
-        SELECT '; triggers ' || pg_catalog.string_agg(
+        SELECT ', triggers ' || pg_catalog.string_agg(
             pg_catalog.concat_ws(' ', fired.oid, fired.tgenabled), ', ' ORDER BY fired.oid
         )
         FROM pg_catalog.pg_trigger AS fired
         WHERE fired.tgrelid = relation.oid AND NOT fired.tgisinternal
     ), '')
     || coalesce((
-        SELECT '; rules ' || pg_catalog.string_agg(
+        SELECT ', rules ' || pg_catalog.string_agg(
             pg_catalog.concat_ws(' ', rule.oid, rule.ev_enabled), ', ' ORDER BY rule.oid
         )
         FROM pg_catalog.pg_rewrite AS rule
