@@ -91,7 +91,7 @@ def _say_plan(runtime: Runtime, settings: Settings) -> None:
     """Say on stderr what a repair of the activities would do; nothing is written."""
     from dedupaudit.progress import SILENT
     from dedupaudit.repair.plan import Limit
-    from dedupaudit.repair.run import PlanRequest, planned
+    from dedupaudit.repair.planning import PlanRequest, planned
     from dedupaudit.repair.telling import plan_summary
 
     # As many rows as were asked for: the share of duplicates is the demo's own, and no sign of a wrong key.

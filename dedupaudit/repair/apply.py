@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +18,7 @@ from dedupaudit.repair.journal import Entry, Journal, Run
 from dedupaudit.repair.pace import Pace
 from dedupaudit.repair.planfile import PlanFile
 from dedupaudit.repair.proof import Proof, prove
+from dedupaudit.repair.quick import Quick, is_usual
 from dedupaudit.repair.site import Site
 from dedupaudit.times import iso
 
@@ -44,6 +46,20 @@ class Applied:
         if self.proof is not None and not self.proof.holds:
             return ExitCode.FAILED
         return ExitCode.INCOMPLETE if self.stopped or self.run.groups_skipped else ExitCode.CLEAN
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """The groups of one chunk, with how many rows they have, made ready for the quick way where that is possible."""
+
+    groups: Sequence[Numbered]
+    rows: int
+    quick: Quick | None
+
+    @classmethod
+    def of(cls, site: Site, groups: Sequence[Numbered], rows: int) -> _Batch:
+        """Return a batch. Asks the database nothing: another thread works with it."""
+        return cls(groups, rows, Quick(site, groups) if is_usual(site, groups) else None)
 
 
 @dataclass
@@ -75,6 +91,9 @@ class Applying:
         except Locked:
             raise
         except AuditError as error:
+            if self.interrupt.signum is not None:
+                # A second signal, which came while a driver called back: it tells of a failure of its own.
+                return self._paused("a signal asked for it", self.interrupt.signum)
             # Whatever ended it between its beginning and its end: a lock that nobody gave back while a group was to be
             # left or the run to be closed, a right that was taken away, a server that takes no writes any more.
             self._note("interrupted", error.message)
@@ -87,47 +106,59 @@ class Applying:
             self.progress.finish()
 
     def _chunks(self) -> str | None:
-        """Work through the plan; return why that ended before its end."""
-        batch: list[Numbered] = []
+        """Work through the plan; return why that ended before its end.
+
+        While the server works on one batch, a thread reads the next one and makes it ready.
+        """
+        batches = self._batches()
+        with ThreadPoolExecutor(1, thread_name_prefix="ahead") as ahead:
+            following = ahead.submit(next, batches, None)
+            while (batch := following.result()) is not None:
+                following = ahead.submit(next, batches, None)
+                if self._is_over(batch):
+                    return "--run-time is over"
+        return None
+
+    def _batches(self) -> Iterator[_Batch]:
+        """Yield the groups of one chunk after the other; how many rows one may have is asked when it is cut."""
+        groups: list[Numbered] = []
         rows = 0
         for line, group in self._groups():
             alone = self.site.by_key and bool(group.merge)
             size = 1 + len(group.victims)
-            if batch and (rows + size > self.pace.rows or alone):
-                if self._is_over(batch, rows):
-                    return "--run-time is over"
-                batch, rows = [], 0
-            batch.append((line, group))
+            if groups and (rows + size > self.pace.rows or alone):
+                yield _Batch.of(self.site, groups, rows)
+                groups, rows = [], 0
+            groups.append((line, group))
             rows += size
             if alone:
                 rows = self.pace.rows
-        if batch and self._is_over(batch, rows):
-            return "--run-time is over"
-        return None
+        if groups:
+            yield _Batch.of(self.site, groups, rows)
 
     def _groups(self) -> Iterator[Numbered]:
         for line, group in self.plan.groups():
             if line > self.run.position and group.left is None and group.survivor is not None:
                 yield line, group
 
-    def _is_over(self, batch: Sequence[Numbered], rows: int) -> bool:
+    def _is_over(self, batch: _Batch) -> bool:
         """Repair one batch, unless the time is over."""
         self.pace.wait_for_others()
         if self.pace.is_over:
             return True
         began = time.monotonic()
-        self._repair(batch)
-        self.pace.took(rows, time.monotonic() - began)
+        self._repair(batch.groups, batch.quick)
+        self.pace.took(batch.rows, time.monotonic() - began)
         self.progress.advance_to(self.run.rows_deleted)
         self.interrupt.check()
         return False
 
-    def _repair(self, batch: Sequence[Numbered]) -> None:
+    def _repair(self, batch: Sequence[Numbered], quick: Quick | None = None) -> None:
         """Repair a batch; where something stands in the way, in smaller parts, until the one group is known."""
         attempt = 0
         while True:
             try:
-                self.run = self._chunk().apply(batch, batch[-1][0])
+                self.run = self._chunk().apply(batch, batch[-1][0], quick)
                 self._busy_in_a_row = 0
                 return
             except Violation as error:

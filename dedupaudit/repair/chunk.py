@@ -45,16 +45,19 @@ class Chunk:
     entries: list[Entry] = field(default_factory=list)
     _beside: Counter[str] = field(default_factory=Counter, init=False)
 
-    def apply(self, groups: Sequence[Numbered], last: int) -> Run:
+    def apply(self, groups: Sequence[Numbered], last: int, quick: Quick | None = None) -> Run:
         """Repair the groups and return the run as it stands then; `last` is the line that the plan is done up to.
+
+        `quick` has the same groups, ready for the quick way.
 
         Raises Busy, Violation, Surprise or SourceError: then nothing has changed.
         """
         site = self.site
-        if groups and is_usual(site, groups):
-            done = Quick(site, groups).apply(self.journal, self.run, self.number, last)
-            if done is not None:
-                return done
+        if quick is None and groups and is_usual(site, groups):
+            quick = Quick(site, groups)
+        done = quick.apply(self.journal, self.run, self.number, last) if quick else None
+        if done is not None:
+            return done
         with site.database.transaction():
             self.journal.fence(self.run)
             locked = self._locked(groups) if groups else []

@@ -14,8 +14,7 @@ from dedupaudit.repair.databases import open_database
 from dedupaudit.repair.databases.protocol import Inspection, Link, RepairDatabase, Trigger
 from dedupaudit.repair.errors import Locked
 from dedupaudit.repair.journal import Journal, Run
-from dedupaudit.repair.plan import Header
-from dedupaudit.repair.planning import shape_of
+from dedupaudit.repair.plan import Header, shape_of
 from dedupaudit.repair.site import Rows, Site
 from dedupaudit.sources.tables import open_source
 from dedupaudit.sources.tables.catalog import Catalog

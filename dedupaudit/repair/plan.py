@@ -8,9 +8,18 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dedupaudit.model import Confidence, RowClass
+from dedupaudit.sources.tables.catalog import Catalog
 from dedupaudit.sources.tables.protocol import Undecodable, Value
 
 PLAN_SCHEMA: Final = "dedupaudit.plan/1"
+
+LEFT = {
+    "conflicting": "its rows differ, and no policy was named",
+    "id_collision": "its rows are different events under one ID: keep all, and widen the key",
+    "blank key": "its key is blank: such rows are never merged",
+    "unnamed": "a row has NULL in its primary key, and could not be found again",
+}
+"""Why a group is left as it is, in words for people."""
 
 PlanValue = int | str | dict[Literal["base64", "undecodable", "float"], str] | None
 """A value in a plan: text and integers as they are, bytes and all else by how they are written."""
@@ -154,3 +163,11 @@ def database_value(value: PlanValue) -> Value:
         return float(text)
     raw = base64.b64decode(text, validate=True)
     return raw if kind == "base64" else Undecodable(raw)
+
+
+def shape_of(catalog: Catalog) -> tuple[ColumnShape, ...]:
+    """Return a table's columns as a plan holds them."""
+    return tuple(
+        ColumnShape(name=column.name, declared=column.declared, collation=column.collation)
+        for column in catalog.columns
+    )

@@ -11,7 +11,8 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
@@ -21,14 +22,22 @@ from dedupaudit.checks.base import TableScan
 from dedupaudit.checks.duplicate_ids import finding_of
 from dedupaudit.checks.duplicates import DuplicateGroup, read_groups
 from dedupaudit.checks.duplicates import Totals as GroupTotals
+from dedupaudit.config import DatabaseSettings, Settings
 from dedupaudit.display import visible
 from dedupaudit.errors import Refused
+from dedupaudit.interrupt import Interrupt
 from dedupaudit.model import Cause, Confidence, RowClass
-from dedupaudit.repair.choose import Choice, Chooser
+from dedupaudit.progress import Progress
+from dedupaudit.repair.choose import Choice, Chooser, read_policy
 from dedupaudit.repair.errors import Surprise
-from dedupaudit.repair.plan import ColumnShape, Group, Header, Limit, Merge, PlanCause, PlannedRow, Totals, plan_value
+from dedupaudit.repair.objects import ObjectLook
+from dedupaudit.repair.opening import database_of
+from dedupaudit.repair.pace import Announce
+from dedupaudit.repair.plan import Group, Header, Limit, Merge, PlanCause, PlannedRow, Totals, plan_value, shape_of
+from dedupaudit.sources.tables import open_source
 from dedupaudit.sources.tables.catalog import Catalog
-from dedupaudit.sources.tables.protocol import Key, TableSource
+from dedupaudit.sources.tables.protocol import Key, Reading, TableSource
+from dedupaudit.sources.tables.resolve import resolve
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.times import iso
 
@@ -36,13 +45,7 @@ _BATCH = 250
 LONGEST_LINE = 1_000
 """Victims of one line: a key with more rows has several lines, each with the same survivor."""
 
-LEFT = {
-    "conflicting": "its rows differ, and no policy was named",
-    "id_collision": "its rows are different events under one ID: keep all, and widen the key",
-    "blank key": "its key is blank: such rows are never merged",
-    "unnamed": "a row has NULL in its primary key, and could not be found again",
-}
-"""Why a group is left as it is, in words for people."""
+_CANNOT_LOCATE = ("mysql", "mariadb")
 
 KnownCause = Callable[[str], Cause | None]
 
@@ -209,14 +212,6 @@ def _is_own(catalog: Catalog) -> bool:
     return catalog.name.lower().startswith("dedupaudit_") or plain.startswith("dedupaudit.")
 
 
-def shape_of(catalog: Catalog) -> tuple[ColumnShape, ...]:
-    """Return a table's columns as a plan holds them."""
-    return tuple(
-        ColumnShape(name=column.name, declared=column.declared, collation=column.collation)
-        for column in catalog.columns
-    )
-
-
 def spooled() -> BinaryIO:
     """Return a file without a name: what lies in it is gone when it is closed, or the program killed."""
     return tempfile.TemporaryFile(prefix="dedupaudit-")
@@ -229,3 +224,56 @@ def _unpickled(spool: BinaryIO) -> Iterator[_Chosen]:
             yield pickle.load(spool)  # noqa: S301
         except EOFError:
             return
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What a plan is asked for. `causes` are those of a saved report, by fingerprint; None looks at everything."""
+
+    table: str
+    limit: Limit = field(default_factory=lambda: Limit(percent=10.0))
+    on_conflict: str | None = None
+    causes: dict[str, Cause | None] | None = None
+
+
+@contextmanager
+def planned(
+    settings: Settings,
+    request: PlanRequest,
+    *,
+    interrupt: Interrupt,
+    progress: Progress,
+    announce: Announce = lambda _text: None,
+    explainer: Explainer | None = None,
+) -> Iterator[tuple[Plan, Table]]:
+    """Look, choose, and give the plan; the groups are read from the open database as they are asked for."""
+    database = database_of(settings)
+    reading = Reading(
+        settings.options.engine if settings.options.engine != "spark" else "auto", settings.options.memory_limit
+    )
+    with ExitStack() as stack:
+        source = open_source(database, interrupt, progress, reading)
+        stack.callback(source.close)
+        table = resolve(source, request.table, settings)
+        _refuse_at_once(database, table)
+        ranked = read_policy(request.on_conflict, table)
+        exists = None
+        if table.upload and settings.objects and settings.objects.url:
+            exists = ObjectLook(settings, table, interrupt, announce, stack).exists
+        looked_at = table if ranked is None else replace(table, group=ranked)
+        chooser = Chooser(looked_at, request.on_conflict, ranked, exists)
+        planner = Planner(source, chooser.table, chooser, request.limit, explainer or Explainer(), request.causes)
+        yield planner.plan(stack.enter_context(spooled())), table
+
+
+def _refuse_at_once(database: DatabaseSettings, table: Table) -> None:
+    """Refuse what an auditor's eyes can see already; `apply` looks at the rest: triggers, privileges, engines."""
+    catalog = table.catalog
+    if catalog.kind != "table":
+        raise Refused(f"{visible(table.name)} is a {catalog.kind}, and no table", "repair the table that it shows")
+    if not catalog.primary_key and database.url.scheme in _CANNOT_LOCATE:
+        raise Refused(
+            f"table {visible(table.name)} has no primary key: its rows could not be told apart here",
+            f"give it one: ALTER TABLE {catalog.quoted} ADD COLUMN row_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT"
+            " PRIMARY KEY",
+        )

@@ -1,96 +1,33 @@
-"""What `repair plan` and `repair apply` do, from settings to outcome."""
+"""What `repair apply` does, from settings to outcome."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from dedupaudit.causes.explainer import Explainer
 from dedupaudit.config import DatabaseSettings, Settings
 from dedupaudit.display import visible
 from dedupaudit.errors import Refused, SourceError, UsageError
 from dedupaudit.interrupt import Interrupt
-from dedupaudit.model import Cause
 from dedupaudit.progress import Progress
 from dedupaudit.repair.apply import Applied, Applying
-from dedupaudit.repair.choose import Chooser, read_policy
 from dedupaudit.repair.databases.protocol import Inspection, Link, RepairDatabase
 from dedupaudit.repair.journal import Journal, Run
-from dedupaudit.repair.objects import ObjectLook
 from dedupaudit.repair.opening import acquire, database_of, opened, planned_table, refuse, site_of
 from dedupaudit.repair.pace import Announce, Kindness, Pace
-from dedupaudit.repair.plan import Header, Limit
+from dedupaudit.repair.plan import Header
 from dedupaudit.repair.planfile import PlanFile
-from dedupaudit.repair.planning import Plan, Planner, spooled
 from dedupaudit.reports.words import length
 from dedupaudit.sources.tables import open_source
 from dedupaudit.sources.tables.catalog import Catalog
-from dedupaudit.sources.tables.protocol import Reading, TableSource
-from dedupaudit.sources.tables.resolve import resolve
+from dedupaudit.sources.tables.protocol import TableSource
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.times import iso, parse_time
 from dedupaudit.units import show_duration
 
 _CLOCKS_DIFFER = 300.0
-_CANNOT_LOCATE = ("mysql", "mariadb")
-
-
-@dataclass(frozen=True)
-class PlanRequest:
-    """What a plan is asked for. `causes` are those of a saved report, by fingerprint; None looks at everything."""
-
-    table: str
-    limit: Limit = field(default_factory=lambda: Limit(percent=10.0))
-    on_conflict: str | None = None
-    causes: dict[str, Cause | None] | None = None
-
-
-@contextmanager
-def planned(
-    settings: Settings,
-    request: PlanRequest,
-    *,
-    interrupt: Interrupt,
-    progress: Progress,
-    announce: Announce = lambda _text: None,
-    explainer: Explainer | None = None,
-) -> Iterator[tuple[Plan, Table]]:
-    """Look, choose, and give the plan; the groups are read from the open database as they are asked for."""
-    database = database_of(settings)
-    reading = Reading(
-        settings.options.engine if settings.options.engine != "spark" else "auto", settings.options.memory_limit
-    )
-    with ExitStack() as stack:
-        source = open_source(database, interrupt, progress, reading)
-        stack.callback(source.close)
-        table = resolve(source, request.table, settings)
-        _refuse_at_once(database, table)
-        ranked = read_policy(request.on_conflict, table)
-        exists = None
-        if table.upload and settings.objects and settings.objects.url:
-            exists = ObjectLook(settings, table, interrupt, announce, stack).exists
-        looked_at = table if ranked is None else replace(table, group=ranked)
-        chooser = Chooser(looked_at, request.on_conflict, ranked, exists)
-        planner = Planner(source, chooser.table, chooser, request.limit, explainer or Explainer(), request.causes)
-        yield planner.plan(stack.enter_context(spooled())), table
-
-
-def _refuse_at_once(database: DatabaseSettings, table: Table) -> None:
-    """Refuse what an auditor's eyes can see already; `apply` looks at the rest: triggers, privileges, engines."""
-    catalog = table.catalog
-    if catalog.kind != "table":
-        raise Refused(f"{visible(table.name)} is a {catalog.kind}, and no table", "repair the table that it shows")
-    if not catalog.primary_key and database.url.scheme in _CANNOT_LOCATE:
-        raise Refused(
-            f"table {visible(table.name)} has no primary key: its rows could not be told apart here",
-            f"give it one: ALTER TABLE {catalog.quoted} ADD COLUMN row_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT"
-            " PRIMARY KEY",
-        )
-
-
-# ---- apply
 
 
 @dataclass(frozen=True)

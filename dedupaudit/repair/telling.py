@@ -13,8 +13,7 @@ from dedupaudit.display import json_safe, visible
 from dedupaudit.repair.apply import SHOWN, Applied
 from dedupaudit.repair.journal import Entry, Run
 from dedupaudit.repair.past import Known, Undone
-from dedupaudit.repair.plan import Header, Totals
-from dedupaudit.repair.planning import LEFT
+from dedupaudit.repair.plan import LEFT, Header, Totals
 from dedupaudit.repair.proof import Proof
 from dedupaudit.repair.run import Offer
 from dedupaudit.reports.words import length, percent, plural

@@ -21,8 +21,9 @@ from dedupaudit.repair.apply import Applied
 from dedupaudit.repair.journal import Run as RepairRun
 from dedupaudit.repair.plan import Limit
 from dedupaudit.repair.planfile import write_plan
-from dedupaudit.repair.run import ApplyRequest, PlanRequest, apply_plan
-from dedupaudit.repair.run import planned as plan_of
+from dedupaudit.repair.planning import PlanRequest
+from dedupaudit.repair.planning import planned as plan_of
+from dedupaudit.repair.run import ApplyRequest, apply_plan
 from tests.cli.launching import PROGRAM, completed, default_signals
 from tests.cli.reading import strict_json
 from tests.conftest import Completed, Run

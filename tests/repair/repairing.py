@@ -52,9 +52,9 @@ class Repairing:
         """Plan, and return the plan's file."""
         self.plans += 1
         path = self.folder / f"plan{self.plans}.jsonl"
-        request = run.PlanRequest(table, limit, on_conflict)
+        request = planning.PlanRequest(table, limit, on_conflict)
         with (
-            run.planned(self.settings, request, interrupt=Interrupt(), progress=SILENT, explainer=explainer) as (
+            planning.planned(self.settings, request, interrupt=Interrupt(), progress=SILENT, explainer=explainer) as (
                 plan,
                 _,
             ),

@@ -12,8 +12,7 @@ from dedupaudit.repair.apply import SHOWN, Applied
 from dedupaudit.repair.databases.protocol import Inspection, Link
 from dedupaudit.repair.journal import Entry, Run
 from dedupaudit.repair.past import Known, Undone
-from dedupaudit.repair.plan import Header, Limit, Totals
-from dedupaudit.repair.planning import LEFT
+from dedupaudit.repair.plan import LEFT, Header, Limit, Totals
 from dedupaudit.repair.proof import Proof
 from dedupaudit.repair.run import Offer
 from dedupaudit.repair.telling import (

@@ -64,7 +64,7 @@ def command(  # noqa: PLR0913
 ) -> int:
     """Plan, write the plan where -o says, and tell people what it comes to."""
     from dedupaudit.commands.running import announcing, collect_seldom, progress_for
-    from dedupaudit.repair.run import PlanRequest, planned
+    from dedupaudit.repair.planning import PlanRequest, planned
 
     refuse_bytes((table,))
     settings = settings_of(given)
