@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from dedupaudit.display import visible
@@ -46,6 +47,17 @@ class Applied:
         if self.proof is not None and not self.proof.holds:
             return ExitCode.FAILED
         return ExitCode.INCOMPLETE if self.stopped or self.run.groups_skipped else ExitCode.CLEAN
+
+
+@contextmanager
+def _switching_often() -> Iterator[None]:
+    """Let the thread that talks to the server go on at once when it answers, and not 5 ms later."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.0005)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 @dataclass(frozen=True)
@@ -111,7 +123,7 @@ class Applying:
         While the server works on one batch, a thread reads the next one and makes it ready.
         """
         batches = self._batches()
-        with ThreadPoolExecutor(1, thread_name_prefix="ahead") as ahead:
+        with ThreadPoolExecutor(1, thread_name_prefix="ahead") as ahead, _switching_often():
             following = ahead.submit(next, batches, None)
             while (batch := following.result()) is not None:
                 following = ahead.submit(next, batches, None)

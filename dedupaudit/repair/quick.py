@@ -21,7 +21,7 @@ class _Otherwise(Exception):
 
 
 class Quick:
-    """The rows of one chunk's groups, sorted into those that stay and those that go."""
+    """The rows of one chunk's groups, sorted into those that stay and those that go; all is made ready in advance."""
 
     def __init__(self, site: Site, groups: Sequence[tuple[int, Group]]) -> None:
         self._site = site
@@ -34,6 +34,10 @@ class Quick:
         for line, group in groups:
             if group.survivor is not None:
                 self._take(line, group.survivor, group.victims)
+        # What is deleted and copied by one statement is locked by it.
+        locked = self.kept if site.database.moves else {**self.kept, **self.victims}
+        self._locking, self._locked = site.rows.named(list(locked), "t."), _digest(locked)
+        self._leaving, self._moved = list(self.victims), _digest(self.victims)
 
     def _take(self, line: int, survivor: PlannedRow, victims: Sequence[PlannedRow]) -> None:
         pk_text, target = self._site.rows.pk_text, self._target
@@ -61,11 +65,9 @@ class Quick:
                 # Asked before anything is deleted: it locks the table against DDL.
                 if database.shape(rows.catalog) != self._site.shape:
                     raise _Otherwise
-                # What is deleted and copied by one statement is locked by it.
-                locked = self.kept if database.moves else {**self.kept, **self.victims}
-                if rows.digest(rows.named(list(locked), "t."), lock=True) != _digest(locked):
+                if rows.digest(self._locking, lock=True) != self._locked:
                     raise _Otherwise
-                if rows.move(run, number, VICTIMS, "victim", list(self.victims)) != _digest(self.victims):
+                if rows.move(run, number, VICTIMS, "victim", self._leaving) != self._moved:
                     raise _Otherwise
                 done = self._advanced(run, number, last)
                 journal.write(done, number, self.entries)
