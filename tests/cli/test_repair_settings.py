@@ -28,7 +28,7 @@ def test_every_command_works_by_the_environment_alone(run: Run, db: Path, tmp_pa
         "DEDUPAUDIT_MAX_AGE": "2h",
         "DEDUPAUDIT_CHUNK_TIME": "100ms",
         "DEDUPAUDIT_MAX_LOAD": "100",
-                "DEDUPAUDIT_SLEEP": "1ms",
+        "DEDUPAUDIT_SLEEP": "1ms",
         "DEDUPAUDIT_RUN_TIME": "1h",
         "DEDUPAUDIT_OLDER_THAN": "0s",
     }
