@@ -11,7 +11,7 @@ from dedupaudit.errors import Refused, UsageError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT
 from dedupaudit.repair.databases import open_database
-from dedupaudit.repair.databases.protocol import Inspection, Link, RepairDatabase, Trigger
+from dedupaudit.repair.databases.protocol import Inspection, RepairDatabase, Trigger
 from dedupaudit.repair.errors import Locked
 from dedupaudit.repair.journal import Journal, Run
 from dedupaudit.repair.plan import Header, shape_of
@@ -104,10 +104,17 @@ def refuse_triggers(
         )
 
 
-def site_of(database: RepairDatabase, table: Table, links: Sequence[Link]) -> Site:
+def site_of(database: RepairDatabase, table: Table, inspection: Inspection) -> Site:
     """Return the table under repair."""
-    by_key = not table.catalog.primary_key
-    return Site(database, Rows(database, table.catalog), table.key, by_key, tuple(links), database.shape(table.catalog))
+    return Site(
+        database=database,
+        rows=Rows(database, table.catalog),
+        key=table.key,
+        by_key=not table.catalog.primary_key,
+        links=inspection.links,
+        fires=any(trigger.event == "DELETE" for trigger in inspection.triggers),
+        shape=database.shape(table.catalog),
+    )
 
 
 def acquire(database: RepairDatabase, journal: Journal, lock: str) -> None:

@@ -88,8 +88,8 @@ class Quick:
 
 
 def is_usual(site: Site, groups: Sequence[tuple[int, Group]]) -> bool:
-    """Say whether a chunk can be done so: by primary key, without children, merges, or a survivor of two lines."""
-    if site.by_key or site.links:
+    """Say whether a chunk can be done so: by primary key, without children, triggers, merges or a key of two lines."""
+    if site.by_key or site.links or site.fires:
         return False
     return not any(group.merge or len(group.victims) + 1 < group.rows for _line, group in groups)
 

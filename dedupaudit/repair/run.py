@@ -97,7 +97,7 @@ def apply_plan(
             return Applied(run)
         ask_lag = _lag(database, request.replicas, interrupt, progress, stack)
         pace = Pace(database, request.kindness, interrupt, announce, ask_lag)
-        site = site_of(database, table, inspection.links)
+        site = site_of(database, table, inspection)
         return Applying(site, journal, plan, run, pace, interrupt, progress).apply()
 
 

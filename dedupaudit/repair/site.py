@@ -142,6 +142,8 @@ class Site:
     key: tuple[Column, ...]
     by_key: bool
     links: tuple[Link, ...]
+    fires: bool
+    """Whether a trigger or a rule sees rows deleted."""
     shape: str
 
     @property

@@ -367,6 +367,17 @@ def test_a_trigger_that_would_fire_is_refused_by_name_unless_it_is_allowed(
     assert database.ask("SELECT n, p FROM child") == [(1, 1)]
 
 
+@pytest.mark.parametrize("database", [one for one in DATABASES if one.name == "postgresql"], ids=["postgresql"])
+def test_a_rule_that_is_allowed_is_followed(make: Make, database: Database) -> None:
+    rule = "CREATE RULE noting AS ON DELETE TO t DO ALSO INSERT INTO bystander VALUES (old.id)"
+    repairing = make(rule)
+    plan = repairing.plan()
+    with pytest.raises(Refused, match="noting"):
+        repairing.apply(plan)
+    assert repairing.apply(plan, allowed_triggers=("noting",)).exit_code == 0
+    assert sorted(database.ask("SELECT x FROM bystander")) == [(1,), (2,), (4,)]
+
+
 @pytest.mark.parametrize(("event", "table"), [("INSERT", "t"), ("UPDATE", "t"), ("DELETE", "child")])
 def test_a_trigger_that_a_repair_does_not_fire_is_no_obstacle(
     make: Make, database: Database, event: str, table: str
