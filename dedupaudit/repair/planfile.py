@@ -16,6 +16,7 @@ from dedupaudit.repair.plan import End, Group, Header, PlanValue, database_value
 
 _AGAIN = "make it again with `dedupaudit repair plan`"
 _LONGEST = 256_000_000
+_PLAIN = frozenset((int, str))
 _Line = TypeVar("_Line", Header, Group, End)
 
 
@@ -116,6 +117,9 @@ class PlanFile:
     def _count(self, group: Group) -> None:
         """Count a group, having seen that it says one thing: a hash holds for a line that somebody made up, too."""
         self.count += 1
+        if self._is_pair(group):
+            self.removed += 1
+            return
         line = f"line {self.count + 1}"
         if group.left is not None or group.survivor is None:
             if group.victims:
@@ -129,6 +133,16 @@ class PlanFile:
         if self.header.primary_key and (rows[0] in rows[1:] or len(set(map(str, rows[1:]))) < len(rows) - 1):
             raise self._broken(f"{line} has one row twice")
         self.removed += len(group.victims)
+
+    def _is_pair(self, group: Group) -> bool:
+        """Say whether a group is what most are, and as it should be: one row stays, another goes, by plain values."""
+        if group.left is not None or group.survivor is None or len(group.victims) != 1 or group.merge:
+            return False
+        stays, goes, names = group.survivor.pk, group.victims[0].pk, self.header.primary_key
+        if not stays or not goes or stays == goes or not tuple(stays) == tuple(goes) == names:
+            return False
+        kinds = {*map(type, stays.values()), *map(type, goes.values()), *map(type, group.key.values())}
+        return kinds <= _PLAIN and tuple(group.key) == self.header.key
 
     def _is_named(self, pk: dict[str, PlanValue] | None) -> bool:
         names = self.header.primary_key

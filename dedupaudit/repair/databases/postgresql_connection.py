@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -61,7 +60,7 @@ _WRITING = {
 
 # What COPY's text format reads as something else.
 _NULL = r"\N"
-_BREAK = re.compile(r"[\n\r]")
+_NONE = str(None)
 _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
@@ -144,7 +143,7 @@ class Connection:
 
     def copy(self, statement: str, rows: Sequence[Sequence[str | int | None]]) -> None:
         """Run a COPY FROM STDIN with these rows."""
-        text = "".join(map(_copied, rows))
+        text = _copied(rows)
         try:
             with self.blockers.watching(), self._connection.cursor() as cursor:
                 # As bytes, like every statement: the client's encoding may lack what is in a text.
@@ -253,13 +252,18 @@ class Connection:
                 self._connection.close()
 
 
-def _copied(row: Sequence[str | int | None]) -> str:
-    """Return a row as COPY's text format has it. Nearly all are plain, and one look at the whole row says so."""
-    parts = [_NULL if value is None else value if type(value) is str else str(value) for value in row]
-    line = "\t".join(parts)
-    if line.count("\\") == list(row).count(None) and line.count("\t") == len(parts) - 1 and not _BREAK.search(line):
-        return line + "\n"
-    return "\t".join(_NULL if value is None else str(value).translate(_ESCAPED) for value in row) + "\n"
+def _copied(rows: Sequence[Sequence[str | int | None]]) -> str:
+    """Return rows as COPY's text format has them. Nearly all are plain, and a few looks at the whole say so."""
+    text = "".join(["\t".join(map(str, row)) + "\n" for row in rows])
+    nulls, tabs = sum([list(row).count(None) for row in rows]), sum([len(row) - 1 for row in rows])
+    plain = text.count("\t") == tabs and text.count("\n") == len(rows) and text.count(_NONE) == nulls
+    if plain and "\\" not in text and "\r" not in text:
+        return text.replace(_NONE, _NULL)
+    return "".join("\t".join(map(_escaped, row)) + "\n" for row in rows)
+
+
+def _escaped(value: str | int | None) -> str:
+    return _NULL if value is None else str(value).translate(_ESCAPED)
 
 
 def _is_refusal(error: psycopg2.Error, state: str) -> bool:
