@@ -44,11 +44,3 @@ def _style(*, to_file: bool, color: bool) -> Style:
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     encoding = "utf-8" if to_file else (sys.stdout.encoding or "ascii")
     return Style(width=width, color=color and terminal and not plain, unicode=encoding.lower().startswith("utf"))
-
-
-def _columns() -> int:
-    """Return COLUMNS where it is a number, as Python's own get_terminal_size takes it; else 80."""
-    try:
-        return int(os.environ.get("COLUMNS", "")) or 80
-    except ValueError:
-        return 80

@@ -15,7 +15,7 @@ from dedupaudit.repair.databases.protocol import digest_of
 from dedupaudit.repair.errors import Busy, Surprise
 from dedupaudit.repair.journal import Entry, Journal, Run
 from dedupaudit.repair.links import Repointing
-from dedupaudit.repair.plan import Group, PlannedRow, database_value
+from dedupaudit.repair.plan import Group, database_value
 from dedupaudit.repair.quick import Quick, is_usual
 from dedupaudit.repair.site import VICTIMS, Site
 from dedupaudit.sources.tables.protocol import Key
@@ -101,7 +101,7 @@ class Chunk:
 
     def _by_primary_key(self, groups: Sequence[Numbered]) -> Iterator[Locked]:
         named = {
-            line: [self._named(row) for row in (group.survivor, *group.victims) if row is not None]
+            line: [self.site.rows.name_of(row) for row in (group.survivor, *group.victims) if row is not None]
             for line, group in groups
         }
         planned = {
@@ -133,12 +133,6 @@ class Chunk:
                 continue
             rows = [(key, now[key]) for key in named[line]]
             yield Locked(line, group, rows[0], tuple(rows[1:]))
-
-    def _named(self, row: PlannedRow) -> Key:
-        handle = self.site.rows.handle
-        if len(handle) == 1 and row.pk is not None and type(value := row.pk.get(handle[0].name)) is int:
-            return (value,)
-        return tuple(database_value((row.pk or {}).get(column.name)) for column in handle)
 
     def _own_changes(
         self, groups: Sequence[Numbered], named: dict[int, list[Key]], now: dict[Key, str]

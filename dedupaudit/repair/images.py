@@ -40,8 +40,7 @@ class Images:
         for first in range(0, len(plain), _BATCH):
             told += self._many(plain[first : first + _BATCH])
         if not any(entry.action == "left" for entry in told):
-            where = self._where().replace("q.dedupaudit_", "dedupaudit_")
-            self._database.execute(f"DELETE FROM {self.rows.quarantine} WHERE {where}")
+            self.rows.drop_copies(self.run, self.chunk, self.step)
         return told
 
     @property

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from dedupaudit.repair.databases.protocol import digest_of
 from dedupaudit.repair.journal import Entry, Journal, Run
-from dedupaudit.repair.plan import Group, PlannedRow, database_value
+from dedupaudit.repair.plan import Group, PlannedRow
 from dedupaudit.repair.site import VICTIMS, Site
 from dedupaudit.sources.tables.protocol import Key
 
@@ -25,8 +25,6 @@ class Quick:
 
     def __init__(self, site: Site, groups: Sequence[tuple[int, Group]]) -> None:
         self._site = site
-        self._names = tuple(column.name for column in site.rows.handle)
-        self._target = site.catalog.quoted
         self.groups = len(groups)
         self.kept: dict[Key, str] = {}
         self.victims: dict[Key, str] = {}
@@ -40,18 +38,14 @@ class Quick:
         self._leaving, self._moved = list(self.victims), _digest(self.victims)
 
     def _take(self, line: int, survivor: PlannedRow, victims: Sequence[PlannedRow]) -> None:
-        pk_text, target = self._site.rows.pk_text, self._target
-        key = self._key(survivor)
+        rows, target = self._site.rows, self._site.catalog.quoted
+        key = rows.name_of(survivor)
         self.kept[key] = survivor.hash
-        self.entries.append(Entry(line, "kept", target, pk_text(key), survivor.hash, survivor.hash))
+        self.entries.append(Entry(line, "kept", target, rows.pk_text(key), survivor.hash, survivor.hash))
         for row in victims:
-            key = self._key(row)
+            key = rows.name_of(row)
             self.victims[key] = row.hash
-            self.entries.append(Entry(line, "deleted", target, pk_text(key), row.hash))
-
-    def _key(self, row: PlannedRow) -> Key:
-        pk = row.pk or {}
-        return tuple([database_value(pk.get(name)) for name in self._names])
+            self.entries.append(Entry(line, "deleted", target, rows.pk_text(key), row.hash))
 
     def apply(self, journal: Journal, run: Run, number: int, last: int) -> Run | None:
         """Do the chunk and return the run as it stands then; None, and nothing changed, where something is different.

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from dedupaudit.repair.databases.protocol import RUN_COLUMNS, Link, RepairDatabase
 from dedupaudit.repair.journal import Run, pk_text
+from dedupaudit.repair.plan import PlannedRow, database_value
 from dedupaudit.sources.tables.catalog import Catalog, Column
 from dedupaudit.sources.tables.protocol import Key
 
@@ -49,6 +50,13 @@ class Rows:
     def pk_text(self, handle: Key) -> str:
         """Return a row's name as the journal has it."""
         return pk_text([column.name for column in self.handle], handle)
+
+    def name_of(self, row: PlannedRow) -> Key:
+        """Return what a planned row is named by."""
+        pk = row.pk or {}
+        if len(self.handle) == 1 and type(value := pk.get(self.handle[0].name)) is int:
+            return (value,)
+        return tuple([database_value(pk.get(column.name)) for column in self.handle])
 
     def hashes(self, condition: str, *, lock: bool = False) -> list[tuple[Key, str]]:
         """Return name and hash of the rows that a condition (over the alias t) holds for; with `lock` they are locked.
@@ -97,13 +105,17 @@ class Rows:
         copied, deleted = self.copy(run, chunk, step, role, keys), self.delete(keys)
         return self.quarantined(run, chunk, step) if copied == deleted == len(keys) else (-1, "")
 
-    def copied(self, run: Run, chunk: int | None, step: int | None, role: str = "") -> str:
+    def drop_copies(self, run: Run, chunk: int, step: int) -> None:
+        """Drop what a chunk's step copied: it is back in the table."""
+        where = self.copied(run, chunk, step).replace("q.dedupaudit_", "dedupaudit_")
+        self.database.execute(f"DELETE FROM {self.quarantine} WHERE {where}")
+
+    def copied(self, run: Run, chunk: int | None, step: int | None) -> str:
         """Return the condition (over the alias q) that a quarantined row is of this run, chunk and step."""
         literal = self.database.literal
         parts = [f"q.dedupaudit_run = {literal(run.id)}"]
         parts += [f"q.dedupaudit_chunk = {chunk}"] if chunk is not None else []
         parts += [f"q.dedupaudit_step = {step}"] if step is not None else []
-        parts += [f"q.dedupaudit_role = {literal(role)}"] if role else []
         return " AND ".join(parts)
 
     def quarantined(self, run: Run, chunk: int, step: int) -> tuple[int, str]:

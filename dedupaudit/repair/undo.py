@@ -102,8 +102,9 @@ class Undoing:
             if any(entry.action == "restored" for entry in entries):
                 return
             told = self._restore(chunk, entries)
-            for step in sorted({step for step in self._steps(chunk) if step[0] != VICTIMS}, reverse=True):
-                told += self._images(step[1], chunk, step[0]).set_back(entries)
+            for step, quoted in sorted(self._steps(chunk), reverse=True):
+                if step != VICTIMS:
+                    told += self._images(quoted, chunk, step).set_back(entries)
             told = told or [Entry(0, "restored", self.rows.catalog.quoted, "{}", note="nothing was removed")]
             self.journal.write(self.run, chunk, told, first=len(entries))
             self.run = replace(self.run, position=chunk - 1)
@@ -144,7 +145,7 @@ class Undoing:
         if restored != len(deleted):
             raise Surprise(f"{restored:,} rows of chunk {chunk} are in quarantine, and not {len(deleted):,}", ALTERED)
         self._verify(chunk, deleted)
-        self.database.execute(f"DELETE FROM {rows.quarantine} WHERE {_without_alias(where)}")
+        rows.drop_copies(self.run, chunk, VICTIMS)
         return [entry._replace(action="restored", hash_after=entry.hash_before) for entry in deleted]
 
     def _verify(self, chunk: int, deleted: Sequence[Entry]) -> None:
@@ -172,9 +173,9 @@ class Undoing:
         found = []
         for quoted, catalog in self.catalogs.items():
             rows = Rows(self.database, catalog)
-            where = rows.copied(self.run, chunk, None)
-            texts = self.database.fetch((), ["q.dedupaudit_step"], f"FROM {rows.quarantine} AS q WHERE {where}")
-            found += [(int(str(step)), quoted) for step in {row[0] for row in texts}]
+            where = f"WHERE {rows.copied(self.run, chunk, None)} GROUP BY q.dedupaudit_step"
+            texts = self.database.fetch((), ["q.dedupaudit_step"], f"FROM {rows.quarantine} AS q {where}")
+            found += [(int(str(step)), quoted) for (step,) in texts]
         return found
 
     def _images(self, quoted: str, chunk: int, step: int) -> Images:
@@ -227,7 +228,3 @@ class Undoing:
             f" AND target = {literal(target)} AND pk = {literal(pk)}"
         )
         return bool(self.database.fetch((), ["pk"], where))
-
-
-def _without_alias(condition: str) -> str:
-    return condition.replace("q.dedupaudit_", "dedupaudit_")
