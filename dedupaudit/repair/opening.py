@@ -104,8 +104,8 @@ def refuse_triggers(
         )
 
 
-def site_of(database: RepairDatabase, table: Table, inspection: Inspection) -> Site:
-    """Return the table under repair."""
+def site_of(database: RepairDatabase, table: Table, inspection: Inspection, shape: str) -> Site:
+    """Return the table under repair; `shape` is what its columns were when it was looked at."""
     return Site(
         database=database,
         rows=Rows(database, table.catalog),
@@ -113,7 +113,7 @@ def site_of(database: RepairDatabase, table: Table, inspection: Inspection) -> S
         by_key=not table.catalog.primary_key,
         links=inspection.links,
         fires=any(trigger.event == "DELETE" for trigger in inspection.triggers),
-        shape=database.shape(table.catalog),
+        shape=shape,
     )
 
 

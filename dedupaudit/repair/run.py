@@ -83,7 +83,7 @@ def apply_plan(
         if earlier is not None and earlier.state == "done":
             return Applied(earlier, stopped=None)
         age = _age(database, header, request.max_age, resumed=earlier is not None)
-        inspection = database.inspect(table)
+        shape, inspection = database.shape(table.catalog), database.inspect(table)
         updates = header.totals.merged > 0 or any(
             link.child.quoted == table.catalog.quoted for link in inspection.links
         )
@@ -92,12 +92,18 @@ def apply_plan(
         touched = _touched(table, inspection.links)
         database.prepare(touched)
         acquire(database, journal, table.catalog.quoted)
+        if not database.inspect(table).says_the_same(inspection):
+            # Somebody may take an hour to answer; a foreign key made meanwhile would delete what it refers to.
+            raise Refused(
+                f"what refers to table {visible(table.name)}, or is fired by it, changed since it was looked at",
+                "run the same command again: nothing was changed",
+            )
         run = _begun(journal, plan, table, touched)
         if run.state == "done":
             return Applied(run)
         ask_lag = _lag(database, request.replicas, interrupt, progress, stack)
         pace = Pace(database, request.kindness, interrupt, announce, ask_lag)
-        site = site_of(database, table, inspection)
+        site = site_of(database, table, inspection, shape)
         return Applying(site, journal, plan, run, pace, interrupt, progress).apply()
 
 

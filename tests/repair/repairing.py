@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ class Repairing:
     def __post_init__(self) -> None:
         self.url = self.database.fresh(self.folder)
         self.plans = 0
+        self.confirm: Callable[[run.Offer], None] = lambda _offer: None
+        """What an apply asks before it changes anything."""
         self.said: list[str] = []
         """What an apply announced beside its work."""
 
@@ -71,7 +74,7 @@ class Repairing:
             interrupt=Interrupt(),
             progress=SILENT,
             announce=self.said.append,
-            confirm=lambda _offer: None,
+            confirm=self.confirm,
         )
 
     def undo(

@@ -9,6 +9,7 @@ import pytest
 
 from dedupaudit.config import TableSettings
 from dedupaudit.errors import Refused
+from dedupaudit.repair.errors import Surprise
 from tests.repair.databases import DATABASES, Database, checksum
 from tests.repair.repairing import Repairing, small_chunks
 
@@ -386,6 +387,29 @@ def test_a_trigger_that_a_repair_does_not_fire_is_no_obstacle(
     repairing = make(child, "INSERT INTO child VALUES (1, 2)", *trigger(database, "watching", event, table))
     assert repairing.apply(repairing.plan()).exit_code == 0
     assert database.ask("SELECT x FROM bystander") == [(1,)]
+
+
+@pytest.mark.parametrize("change", ["a foreign key", "a trigger", "a column"])
+def test_what_is_changed_while_somebody_is_asked_stops_it_before_any_row_goes(
+    make: Make, database: Database, change: str
+) -> None:
+    repairing = make()
+    plan, rows = repairing.plan(), database.ask("SELECT id, k FROM t ORDER BY id")
+    cascade = "FOREIGN KEY (p) REFERENCES t (id) ON DELETE CASCADE"
+    statements = {
+        "a foreign key": [
+            refers(database, "late", ("n INTEGER PRIMARY KEY", "p INTEGER"), cascade),
+            "INSERT INTO late VALUES (1, 2)",
+        ],
+        "a trigger": trigger(database, "late", "DELETE", "t"),
+        "a column": ["ALTER TABLE t ADD COLUMN late INTEGER DEFAULT 7"],
+    }[change]
+    repairing.confirm = lambda _offer: database.run(*statements)
+    with pytest.raises((Refused, Surprise), match="changed"):
+        repairing.apply(plan)
+    assert database.ask("SELECT id, k FROM t ORDER BY id") == rows
+    if change == "a foreign key":
+        assert database.ask("SELECT n, p FROM late") == [(1, 2)]
 
 
 def test_a_column_that_a_child_got_since_is_no_obstacle(make: Make, database: Database) -> None:

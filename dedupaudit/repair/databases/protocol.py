@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol
 
 from dedupaudit.sources.tables.catalog import Catalog, Column
@@ -60,6 +60,14 @@ class Inspection:
     links: tuple[Link, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     refusals: tuple[str, ...] = ()
+
+    def says_the_same(self, other: Inspection) -> bool:
+        """Say whether two looks saw the same surroundings; how many rows a child has is none of them."""
+        return self._told() == other._told()
+
+    def _told(self) -> tuple[object, ...]:
+        links = [replace(link, child=replace(link.child, row_estimate=None)) for link in self.links]
+        return links, self.triggers, self.refusals
 
 
 class RepairDatabase(Protocol):
