@@ -83,7 +83,9 @@ class _Writer:
         name = self.random.choice(_KEYS) if self.random.random() < 0.33 else f"own-{seq}"
         row = (seq, name, "mac-2", "completed", f"k/{name}", 0, f"by {self.number}")
         marks = ", ".join(["%s"] * len(row))
-        self._change(session, "uploads", seq, lambda: session.ask(f"INSERT INTO uploads VALUES ({marks})", *row))
+        self._change(
+            session, "uploads", seq, lambda: session.ask(f"INSERT INTO uploads VALUES ({marks})", *row), makes=True
+        )
         self._own.append(seq)
 
     def _update(self, session: Session) -> None:
@@ -109,7 +111,11 @@ class _Writer:
         n = self._number()
         seq = self.random.choice(PLANNED) if self.random.random() < 0.7 else self._some_row()
         self._change(
-            session, "tags", n, lambda: session.ask("INSERT INTO tags VALUES (%s, %s, %s)", n, seq, f"tag {n}")
+            session,
+            "tags",
+            n,
+            lambda: session.ask("INSERT INTO tags VALUES (%s, %s, %s)", n, seq, f"tag {n}"),
+            makes=True,
         )
         self._tags.append(n)
 
@@ -118,11 +124,17 @@ class _Writer:
             n = self._tags.pop(self.random.randrange(len(self._tags)))
             self._change(session, "tags", n, lambda: session.ask("DELETE FROM tags WHERE n = %s", n))
 
-    def _change(self, session: Session, table: str, key: int, deed: Callable[[], object]) -> None:
-        """Do one thing in one transaction, and note the row as it was under lock and as it is."""
+    def _change(
+        self, session: Session, table: str, key: int, deed: Callable[[], object], *, makes: bool = False
+    ) -> None:
+        """Do one thing in one transaction, and note the row as it was under lock and as it is; `makes`: it is new."""
         look = f"SELECT {_LISTED[table]} FROM {table} WHERE {_KEY_OF[table]} = %s"
         session.ask(self.place.begin)
         before = session.ask(look + self.place.lock, key)
+        if not before and not makes:
+            # What is not there is not locked: an undo may bring it back meanwhile, which is not this deed.
+            session.ask("ROLLBACK")
+            return
         deed()
         after = session.ask(look, key)
         change = Change(table, before[0] if before else None, after[0] if after else None)
