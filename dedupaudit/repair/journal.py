@@ -22,7 +22,12 @@ from dedupaudit.sources.tables.protocol import Key, Value
 from dedupaudit.times import iso
 
 State = Literal["running", "interrupted", "done", "undoing", "undone", "failed"]
-Action = Literal["kept", "merged", "deleted", "repointed", "skipped", "restored", "unmerged", "pointed_back", "left"]
+Kind = Literal["repair", "migrate"]
+Action = Literal[
+    "kept", "merged", "deleted", "repointed", "skipped", "restored", "unmerged", "pointed_back", "left", "intent",
+    "outcome",
+]  # fmt: skip
+"""What a line says was done: the last two are of a migration, which has a step where a repair has a row."""
 
 PURGED = "its quarantine was dropped"
 """How the message of a run begins that cannot be taken back any more."""
@@ -56,6 +61,9 @@ class Run:
     children_repointed: int = 0
     proof: str | None = None
     message: str | None = None
+    kind: Kind = "repair"
+    parent: str | None = None
+    """The migration that a repair is a part of."""
 
     @property
     def lock(self) -> str:
@@ -98,11 +106,11 @@ class Journal:
 
     # ---- runs
 
-    def runs(self) -> list[Run]:
-        """Return all runs, the oldest first."""
+    def runs(self, kind: Kind = "repair") -> list[Run]:
+        """Return all runs of a kind, the oldest first."""
         if not self._database.has_own_tables():
             return []
-        return self._select("ORDER BY started_at, id")
+        return self._select(f"WHERE kind = {self._database.literal(kind)} ORDER BY started_at, id")
 
     def run(self, named: str, table: str | None = None) -> Run:
         """Return the run of that ID, or the `last` one (of a table); raises NothingToCheck where there is none."""
@@ -119,7 +127,16 @@ class Journal:
             "`dedupaudit repair runs` lists them",
         )
 
-    def begin(self, plan: str, name: str, catalog: Catalog, touched: Sequence[Catalog]) -> Run:
+    def begin(
+        self,
+        plan: str,
+        name: str,
+        catalog: Catalog,
+        touched: Sequence[Catalog],
+        *,
+        kind: Kind = "repair",
+        parent: str | None = None,
+    ) -> Run:
         """Write a new run of a plan; `touched` are the tables whose rows it may change, with the columns they have."""
         now = iso(self._database.clock())
         run = Run(
@@ -132,6 +149,8 @@ class Journal:
             token=1,
             started_at=now,
             updated_at=now,
+            kind=kind,
+            parent=parent,
             **_whoever(),
         )
         self._database.execute(f"INSERT INTO {self._runs} ({', '.join(_COLUMNS)}) VALUES ({self._row(run)})")

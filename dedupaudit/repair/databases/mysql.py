@@ -35,10 +35,10 @@ class MysqlRepair:
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.name = settings.name
-        self._connection = Connection(settings)
-        self._own = OwnTables(self._connection)
-        self.place = self._connection.place
-        self._schema = self._connection.facts.database
+        self.connection = Connection(settings)
+        self._own = OwnTables(self.connection)
+        self.place = self.connection.place
+        self._schema = self.connection.facts.database
         self._hashes: set[str] = set()
         self._auto_updated: dict[str, tuple[str, ...]] = {}
 
@@ -74,13 +74,13 @@ class MysqlRepair:
 
     def execute(self, statement: str) -> int:
         """Run a statement without rows; return how many rows it changed or found."""
-        return self._connection.run(statement)
+        return self.connection.run(statement)
 
     def fetch(self, columns: Sequence[tuple[Column, str]], texts: Sequence[str], tail: str) -> list[tuple[Value, ...]]:
         """Return the rows of a SELECT."""
         listed = [*(read(column, name) for column, name in columns), *texts]
         decode = [*(decoder(column) for column, _name in columns), *(_text for _one in texts)]
-        rows = self._connection.rows(f"SELECT {', '.join(listed) or 'NULL'} {tail}")  # noqa: S608 (quoted, literals)
+        rows = self.connection.rows(f"SELECT {', '.join(listed) or 'NULL'} {tail}")  # noqa: S608 (quoted, literals)
         for place, text in enumerate(texts, start=len(columns)):
             if text in self._hashes and any(len(row[place] or b"") != mysql_rowhash.HASH_LENGTH for row in rows):
                 raise SourceError(
@@ -92,7 +92,7 @@ class MysqlRepair:
     def digest(self, row_hash: str, tail: str, *, lock: bool = False) -> tuple[int, str]:
         """Return how many rows there are, and the digest of their hashes."""
         digest = f"SHA2(COALESCE(GROUP_CONCAT({row_hash} ORDER BY 1 SEPARATOR ''), ''), 256)"
-        rows = self._connection.texts(f"SELECT COUNT(*), {digest} {tail}{self.locking if lock else ''}")
+        rows = self.connection.texts(f"SELECT COUNT(*), {digest} {tail}{self.locking if lock else ''}")
         return int(str(rows[0][0])), str(rows[0][1])
 
     def move(self, catalog: Catalog, own: Sequence[str], condition: str) -> tuple[int, str]:
@@ -118,18 +118,18 @@ class MysqlRepair:
         """Begin a transaction; commit at the end, roll back on any exception."""
         # What was known of columns may have been altered since; within, the tables that it uses cannot be.
         self._auto_updated.clear()
-        return self._connection.transaction()
+        return self.connection.transaction()
 
     # ---- the table and its surroundings
 
     def identity(self) -> dict[str, str]:
         """Return what tells this database from every other."""
-        product = self._connection.facts.product
-        return mysql_rowhash.identity(product, self._connection.texts(mysql_rowhash.identity_query(product))[0])
+        product = self.connection.facts.product
+        return mysql_rowhash.identity(product, self.connection.texts(mysql_rowhash.identity_query(product))[0])
 
     def clock(self) -> int:
         """Return the database's time in microseconds since the epoch."""
-        return int(self._connection.rows(mysql_rowhash.CLOCK)[0][0] or 0)
+        return int(self.connection.rows(mysql_rowhash.CLOCK)[0][0] or 0)
 
     def handle(self, catalog: Catalog) -> tuple[Column, ...]:
         """Return the primary key: nothing else names a row here."""
@@ -144,17 +144,17 @@ class MysqlRepair:
         if catalog.quoted not in self._auto_updated:
             # Asked once a transaction: it is wanted for each UPDATE, and the answer takes longer than that.
             self._auto_updated[catalog.quoted] = tuple(
-                column.name for column in described(self._connection, place_of(catalog)) if "on update" in column.extra
+                column.name for column in described(self.connection, place_of(catalog)) if "on update" in column.extra
             )
         return self._auto_updated[catalog.quoted]
 
     def inspect(self, table: Table) -> Inspection:
         """Return what refers to the table and what it fires, and each reason why it cannot be repaired."""
-        return Inspector(self._connection).inspect(table)
+        return Inspector(self.connection).inspect(table)
 
     def shape(self, catalog: Catalog) -> str:
         """Return the table's columns and their types as they are now."""
-        return json.dumps(described(self._connection, place_of(catalog)), ensure_ascii=True)
+        return json.dumps(described(self.connection, place_of(catalog)), ensure_ascii=True)
 
     def prepare(self, tables: Sequence[Catalog]) -> None:
         """Create what is missing of `runs`, `journal` and the quarantine tables of these tables."""
@@ -172,15 +172,15 @@ class MysqlRepair:
 
     def acquire(self, lock: str) -> bool:
         """Take the lock of that name. It is the session's that works: no statement of it goes on without the lock."""
-        return self._connection.rows(f"SELECT GET_LOCK({_lock_name(lock)}, 0)") == [(b"1",)]
+        return self.connection.rows(f"SELECT GET_LOCK({_lock_name(lock)}, 0)") == [(b"1",)]
 
     def is_held(self, lock: str) -> bool:
         """Say whether any session has the lock."""
-        return self._connection.rows(f"SELECT IS_USED_LOCK({_lock_name(lock)})") != [(None,)]
+        return self.connection.rows(f"SELECT IS_USED_LOCK({_lock_name(lock)})") != [(None,)]
 
     def renew_lock(self, lock: str) -> None:
         """Make sure that the lock is still this session's."""
-        if self._connection.rows(f"SELECT IS_USED_LOCK({_lock_name(lock)}) = CONNECTION_ID()") != [(b"1",)]:
+        if self.connection.rows(f"SELECT IS_USED_LOCK({_lock_name(lock)}) = CONNECTION_ID()") != [(b"1",)]:
             raise Locked(
                 f"{self.place}: the run's lock is not this session's any more",
                 "another run may have taken over; `dedupaudit repair runs` shows it",
@@ -194,12 +194,12 @@ class MysqlRepair:
 
     def load(self) -> int | None:
         """Return how many sessions work at this moment, without this one."""
-        rows = self._connection.rows("SHOW GLOBAL STATUS LIKE 'Threads_running'")
+        rows = self.connection.rows("SHOW GLOBAL STATUS LIKE 'Threads_running'")
         return max(0, int(rows[0][1] or 0) - 1) if rows else None
 
     def close(self) -> None:
         """End the connection, and with it its lock."""
-        self._connection.close()
+        self.connection.close()
 
 
 def _lock_name(lock: str) -> str:

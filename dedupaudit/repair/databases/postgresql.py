@@ -34,8 +34,8 @@ class PostgresqlRepair:
     checks_each_row = False
 
     def __init__(self, settings: DatabaseSettings) -> None:
-        self._connection = Connection(settings)
-        self.name, self.place = settings.name, self._connection.place
+        self.connection = Connection(settings)
+        self.name, self.place = settings.name, self.connection.place
         self._types: dict[str, ColumnType] = {}
 
     # ---- how the dialect writes things
@@ -68,18 +68,18 @@ class PostgresqlRepair:
 
     def execute(self, statement: str) -> int:
         """Run a statement; return how many rows it changed."""
-        return self._connection.execute(statement)
+        return self.connection.execute(statement)
 
     def fetch(self, columns: Sequence[tuple[Column, str]], texts: Sequence[str], tail: str) -> list[tuple[Value, ...]]:
         """Return the rows of a SELECT: columns as the scan's locators have them, and expressions as text."""
         asked = [shown(name, self._type(column)) for column, name in columns]
         asked += [f"({text})::pg_catalog.text" for text in texts]
-        return self._connection.rows(f"SELECT {', '.join(asked)} {tail}")  # noqa: S608 (the caller's own SQL)
+        return self.connection.rows(f"SELECT {', '.join(asked)} {tail}")  # noqa: S608 (the caller's own SQL)
 
     def digest(self, row_hash: str, tail: str, *, lock: bool = False) -> tuple[int, str]:
         """Return how many rows there are, and the digest of their hashes."""
         hashed = f"SELECT {row_hash} AS h {tail}{self.locking if lock else ''}"  # noqa: S608 (the caller's own SQL)
-        ((count, digest),) = self._connection.rows(self._filled("digest", hashed=hashed))
+        ((count, digest),) = self.connection.rows(self._filled("digest", hashed=hashed))
         return int(str(count)), str(digest)
 
     def move(self, catalog: Catalog, own: Sequence[str], condition: str) -> tuple[int, str]:
@@ -95,19 +95,19 @@ class PostgresqlRepair:
             own=", ".join(own),
             hash=self.row_hash(catalog, "q"),
         )
-        ((count, digest),) = self._connection.rows(hashed)
+        ((count, digest),) = self.connection.rows(hashed)
         return int(str(count)), str(digest)
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[str | int | None]]) -> None:
         """Write rows by COPY: as VALUES they would cost three times as much."""
-        self._connection.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN", rows)
+        self.connection.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN", rows)
 
     def _type(self, column: Column) -> ColumnType:
         """Return how a column's values are read: its declared type, domains resolved, is asked about once."""
         known = self._types.get(column.declared)
         if known is None:
             statement = self._filled("type_of", declared=literal(column.declared))
-            found = self._connection.rows(statement)
+            found = self.connection.rows(statement)
             known = _OTHER
             if found:
                 oid = int(str(found[0][0]))
@@ -117,24 +117,24 @@ class PostgresqlRepair:
 
     def transaction(self) -> AbstractContextManager[None]:
         """Begin a transaction at READ COMMITTED; commit at the end, roll back on any exception."""
-        return self._connection.transaction()
+        return self.connection.transaction()
 
     # ---- the table and its surroundings
 
     def identity(self) -> dict[str, str]:
         """Return what tells this database from every other."""
-        return postgresql_rowhash.identity(self._connection.rows)
+        return postgresql_rowhash.identity(self.connection.rows)
 
     def clock(self) -> int:
         """Return the server's time in microseconds since the epoch."""
-        return postgresql_rowhash.clock(self._connection.rows)
+        return postgresql_rowhash.clock(self.connection.rows)
 
     def handle(self, catalog: Catalog) -> tuple[Column, ...]:
         """Return the primary key's columns, else ctid: it names a row while the row is locked and not changed."""
         if catalog.primary_key:
             return tuple(column for name in catalog.primary_key if (column := catalog.column(name)))
         oid = self._oid(catalog)
-        facts = postgresql_inspect.facts_of(self._connection, oid) if oid else None
+        facts = postgresql_inspect.facts_of(self.connection, oid) if oid else None
         # Rows in several tables may have one ctid.
         return (_CTID,) if facts is not None and facts.kind == "r" and not facts.branches else ()
 
@@ -148,7 +148,7 @@ class PostgresqlRepair:
 
     def inspect(self, table: Table) -> Inspection:
         """Return what refers to the table and what it fires, and each reason why it cannot be repaired."""
-        return postgresql_inspect.inspect(self._connection, table.catalog)
+        return postgresql_inspect.inspect(self.connection, table.catalog)
 
     def shape(self, catalog: Catalog) -> str:
         """Return the table's columns, and what refers to it and is fired, as text; empty where it is gone.
@@ -158,26 +158,26 @@ class PostgresqlRepair:
         oid = self._oid(catalog)
         if oid is None:
             return ""
-        if self._connection.in_transaction:
-            self._connection.execute(f"LOCK TABLE {catalog.quoted} IN ROW EXCLUSIVE MODE")
-        rows = self._connection.rows(self._filled("shape", oid=str(oid)))
+        if self.connection.in_transaction:
+            self.connection.execute(f"LOCK TABLE {catalog.quoted} IN ROW EXCLUSIVE MODE")
+        rows = self.connection.rows(self._filled("shape", oid=str(oid)))
         return str(rows[0][0]) if rows else ""
 
     def _oid(self, catalog: Catalog) -> int | None:
-        found = postgresql_names.named(self._connection, catalog.quoted)
+        found = postgresql_names.named(self.connection, catalog.quoted)
         return found[0] if found else None
 
     def prepare(self, tables: Sequence[Catalog]) -> None:
         """Create what is missing of the tool's own tables; raises Refused, saying what to grant or do."""
-        postgresql_prepare.prepare(self._connection, tables)
+        postgresql_prepare.prepare(self.connection, tables)
 
     def quarantines(self) -> list[str]:
         """Return the quoted names of all quarantine tables."""
-        return [postgresql_names.own(name) for name in names(self._connection.rows(self._filled("quarantines")))]
+        return [postgresql_names.own(name) for name in names(self.connection.rows(self._filled("quarantines")))]
 
     def has_own_tables(self) -> bool:
         """Say whether a run was ever made."""
-        return postgresql_names.named(self._connection, self.own("runs")) is not None
+        return postgresql_names.named(self.connection, self.own("runs")) is not None
 
     # ---- one run a table
 
@@ -185,9 +185,9 @@ class PostgresqlRepair:
         """Take the lock for as long as the connection lives."""
         number = _number(lock)
         # Held by this session already: taking it again would only count it twice.
-        if self._connection.pid in self._holders(number):
+        if self.connection.pid in self._holders(number):
             return True
-        return bool(self._connection.rows(f"SELECT pg_catalog.pg_try_advisory_lock({number})")[0][0])
+        return bool(self.connection.rows(f"SELECT pg_catalog.pg_try_advisory_lock({number})")[0][0])
 
     def is_held(self, lock: str) -> bool:
         """Say whether any session has the lock."""
@@ -198,9 +198,9 @@ class PostgresqlRepair:
 
         It is as long as the session is; yet behind a pooler the next transaction may be another session's.
         """
-        found = self._connection.rows("SELECT pg_catalog.pg_backend_pid()")
+        found = self.connection.rows("SELECT pg_catalog.pg_backend_pid()")
         pid = int(str(found[0][0]))
-        if pid != self._connection.pid or pid not in self._holders(_number(lock)):
+        if pid != self.connection.pid or pid not in self._holders(_number(lock)):
             raise Locked(
                 f"database {visible(self.name)}: the run's lock is not this session's any more",
                 "connect to the server itself: a pooler that hands out transactions cannot keep a lock",
@@ -208,20 +208,20 @@ class PostgresqlRepair:
 
     def _holders(self, number: int) -> list[int]:
         high, low = (number >> 32) & 0xFFFFFFFF, number & 0xFFFFFFFF
-        return [int(str(row[0])) for row in self._connection.rows(self._filled("advisory", high=high, low=low))]
+        return [int(str(row[0])) for row in self.connection.rows(self._filled("advisory", high=high, low=low))]
 
     # ---- being kind to production
 
     def lag(self) -> float | None:
         """Return the seconds that the slowest standby is behind; None where none is known."""
-        seen, standbys, seconds = self._connection.rows(self._filled("lag"))[0]
+        seen, standbys, seconds = self.connection.rows(self._filled("lag"))[0]
         return float(str(seconds)) if seen and standbys else None
 
     def load(self) -> int | None:
         """Return how many other clients work at this moment; None where the role may not see that."""
-        pids = [self._connection.pid, self._connection.blockers.pid]
+        pids = [self.connection.pid, self.connection.blockers.pid]
         listed = ", ".join(str(pid) for pid in pids if pid is not None)
-        seen, active = self._connection.rows(self._filled("load", pids=listed))[0]
+        seen, active = self.connection.rows(self._filled("load", pids=listed))[0]
         return int(str(active)) if seen else None
 
     def _filled(self, name: str, **parts: object) -> str:
@@ -229,7 +229,7 @@ class PostgresqlRepair:
 
     def close(self) -> None:
         """End the session, and with it its lock."""
-        self._connection.close()
+        self.connection.close()
 
 
 def _number(lock: str) -> int:

@@ -185,7 +185,11 @@ class Connection:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Begin a transaction; commit at the end, roll back on any exception."""
+        """Begin a transaction; commit at the end, roll back on any exception. Within one: a savepoint."""
+        if self.in_transaction:
+            with self._savepoint():
+                yield
+            return
         self.rows("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE")
         self.in_transaction = True
         try:
@@ -202,6 +206,18 @@ class Connection:
             raise
         finally:
             self.in_transaction = False
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        self.rows("SAVEPOINT dedupaudit")
+        try:
+            yield
+            self.rows("RELEASE SAVEPOINT dedupaudit")
+        except BaseException:
+            # What cannot go back to here goes back to the beginning: the transaction around it notices.
+            with suppress(AuditError):
+                self.rows("ROLLBACK TO SAVEPOINT dedupaudit")
+            raise
 
     def _roll_back(self) -> None:
         if self._connection.closed or self._dead is not None:

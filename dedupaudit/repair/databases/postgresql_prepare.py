@@ -20,7 +20,8 @@ _OWN = {
     "runs": (
         "id", "plan", "table_name", "table_real", "columns", "state", "token", "who", "host", "process", "version",
         "started_at", "updated_at", "finished_at", "position", "chunks", "groups_done", "groups_skipped", "rows_kept",
-        "rows_deleted", "rows_merged", "children_repointed", "proof", "message",
+        "rows_deleted", "rows_merged", "children_repointed", "proof", "message", "kind",
+        "parent",
     ),
     "journal": ("run", "chunk", "seq", "line", "action", "target", "pk", "hash_before", "hash_after", "note"),
 }  # fmt: skip

@@ -142,7 +142,10 @@ class RepairDatabase(Protocol):
         """Write rows into one of the tool's own tables."""
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Begin a transaction (READ COMMITTED; SQLite: IMMEDIATE); commit at the end, roll back on any exception."""
+        """Begin a transaction (READ COMMITTED; SQLite: IMMEDIATE); commit at the end, roll back on any exception.
+
+        Within one it is a savepoint of that (MySQL and MariaDB have no use for this: there it is an error).
+        """
 
     # ---- the table and its surroundings
 

@@ -54,13 +54,13 @@ class SqliteRepair:
         self._lock: str | None = None
         uri = f"file:{percent(str(self._path.absolute()))}?mode=rw"
         with self._failures():
-            self._connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
-            self._connection.text_factory = decode
+            self.connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+            self.connection.text_factory = decode
             # Children are re-pointed one by one and counted; nothing may be deleted by a cascade.
-            self._connection.execute("PRAGMA foreign_keys = OFF")
-            encoding = self._connection.execute("PRAGMA encoding").fetchone()[0]
+            self.connection.execute("PRAGMA foreign_keys = OFF")
+            encoding = self.connection.execute("PRAGMA encoding").fetchone()[0]
             self._encoding = {"UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}.get(encoding, "utf-8")
-            sqlite_rowhash.create_row_hash(self._connection)
+            sqlite_rowhash.create_row_hash(self.connection)
 
     # ---- how the dialect writes things
 
@@ -86,12 +86,12 @@ class SqliteRepair:
 
     def execute(self, statement: str) -> int:
         with self._failures():
-            return self._connection.execute(statement).rowcount
+            return self.connection.execute(statement).rowcount
 
     def fetch(self, columns: Sequence[tuple[Column, str]], texts: Sequence[str], tail: str) -> list[tuple[Value, ...]]:
         listed = [name for _column, name in columns] + [f"CAST({text} AS TEXT)" for text in texts]
         with self._failures():
-            return self._connection.execute(f"SELECT {', '.join(listed)} {tail}").fetchall()
+            return self.connection.execute(f"SELECT {', '.join(listed)} {tail}").fetchall()
 
     def digest(self, row_hash: str, tail: str, *, lock: bool = False) -> tuple[int, str]:
         hashes = sorted(str(digest) for (digest,) in self.fetch((), [row_hash], tail))
@@ -104,18 +104,19 @@ class SqliteRepair:
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[str | int | None]]) -> None:
         marks = ", ".join("?" * len(columns))
         with self._failures():
-            self._connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+            self.connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        self.execute("BEGIN IMMEDIATE")
+        inside = self.connection.in_transaction
+        self.execute("SAVEPOINT dedupaudit" if inside else "BEGIN IMMEDIATE")
         try:
             yield
-            self.execute("COMMIT")
+            self.execute("RELEASE dedupaudit" if inside else "COMMIT")
         except BaseException:
             # An error may have ended the transaction already: then there is nothing to roll back.
             with suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
+                self.connection.execute("ROLLBACK TO dedupaudit" if inside else "ROLLBACK")
             raise
 
     @contextmanager
@@ -155,20 +156,20 @@ class SqliteRepair:
         key = [column for name in catalog.primary_key if (column := catalog.column(name))]
         if key:
             return tuple(key)
-        rowid = rowid_name(self._connection, catalog)
+        rowid = rowid_name(self.connection, catalog)
         return (Column(rowid, "INTEGER", nullable=False),) if rowid else ()
 
     def hidden(self, catalog: Catalog) -> str | None:
         if any(column.auto_increment for column in catalog.columns):
             return None
-        return rowid_name(self._connection, catalog)
+        return rowid_name(self.connection, catalog)
 
     def auto_updated(self, catalog: Catalog) -> tuple[str, ...]:
         return ()
 
     def inspect(self, table: Table) -> Inspection:
         with self._failures():
-            return inspect(self._connection, table)
+            return inspect(self.connection, table)
 
     def shape(self, catalog: Catalog) -> str:
         found = self.fetch((), ["sql"], f"FROM main.sqlite_master WHERE name = {self.literal(catalog.name)}")
@@ -186,7 +187,7 @@ class SqliteRepair:
 
     def _prepare_quarantine(self, catalog: Catalog) -> None:
         name, table = _quarantine_name(catalog), self.quarantine(catalog)
-        known = self._connection.execute(f"PRAGMA main.table_xinfo({quote(name)})").fetchall()
+        known = self.connection.execute(f"PRAGMA main.table_xinfo({quote(name)})").fetchall()
         hidden = self.hidden(catalog)
         own = [*RUN_COLUMNS, *(["dedupaudit_rowid"] if hidden else [])]
         columns = [column.name for column in catalog.columns]
@@ -203,7 +204,7 @@ class SqliteRepair:
                 self.execute(f"ALTER TABLE {table} ADD COLUMN {quote(column)}")
 
     def _refuse_altered(self, name: str, known: Sequence[tuple[object, ...]], own: Sequence[str]) -> None:
-        kinds = self._connection.execute(
+        kinds = self.connection.execute(
             "SELECT type FROM main.sqlite_master WHERE (name = ?1 AND type <> 'table') OR (tbl_name = ?1 AND type ="
             " 'trigger')",
             (name,),
@@ -218,25 +219,25 @@ class SqliteRepair:
 
     def quarantines(self) -> list[str]:
         with self._failures():
-            found = self._connection.execute(
+            found = self.connection.execute(
                 "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name GLOB 'dedupaudit_quarantine_*'"
             )
             return [f"main.{quote(name)}" for (name,) in found]
 
     def has_own_tables(self) -> bool:
         with self._failures():
-            found = self._connection.execute("SELECT 1 FROM main.sqlite_master WHERE name = 'dedupaudit_runs'")
+            found = self.connection.execute("SELECT 1 FROM main.sqlite_master WHERE name = 'dedupaudit_runs'")
             return found.fetchone() is not None
 
     # ---- one run a table
 
     def acquire(self, lock: str) -> bool:
         with self.transaction():
-            if self._holder_of(lock):
+            if self._holder_of(lock) not in (None, self._holder):
                 return False
             values = (lock, self._holder, socket.gethostname(), os.getpid(), _begun(os.getpid()), _expiry())
             with self._failures():
-                self._connection.execute(
+                self.connection.execute(
                     "INSERT OR REPLACE INTO main.dedupaudit_locks VALUES (?, ?, ?, ?, ?, ?)", values
                 )
         self._lock = lock
@@ -256,7 +257,7 @@ class SqliteRepair:
     def _holder_of(self, lock: str) -> str | None:
         """Return who has the lock: nobody where the lease is over, or its process on this host is gone."""
         with self._failures():
-            found = self._connection.execute(
+            found = self.connection.execute(
                 "SELECT holder, host, process, begun, expires FROM main.dedupaudit_locks WHERE name = ?", (lock,)
             ).fetchone()
         if found is None:
@@ -278,7 +279,7 @@ class SqliteRepair:
         if self._lock is not None:
             with suppress(AuditError):
                 self.execute(f"DELETE FROM main.dedupaudit_locks WHERE holder = {self.literal(self._holder)}")
-        self._connection.close()
+        self.connection.close()
 
 
 def _quarantine_name(catalog: Catalog) -> str:

@@ -25,5 +25,7 @@ CREATE TABLE IF NOT EXISTS {table} (
   children_repointed bigint NOT NULL,
   proof mediumtext NULL,
   message mediumtext NULL,
+  kind varchar(20) NOT NULL,
+  parent varchar(40) NULL,
   PRIMARY KEY (id)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin

@@ -23,5 +23,7 @@ CREATE TABLE "dedupaudit"."runs" (
     rows_merged pg_catalog.int8,
     children_repointed pg_catalog.int8,
     proof pg_catalog.text,
-    message pg_catalog.text
+    message pg_catalog.text,
+    kind pg_catalog.text,
+    parent pg_catalog.text
 )

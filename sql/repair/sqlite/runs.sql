@@ -24,5 +24,7 @@ CREATE TABLE IF NOT EXISTS main.dedupaudit_runs (
   rows_merged INTEGER NOT NULL,
   children_repointed INTEGER NOT NULL,
   proof TEXT,
-  message TEXT
+  message TEXT,
+  kind TEXT NOT NULL,
+  parent TEXT
 )

@@ -1,0 +1,1 @@
+"""The unique constraint, online: guard, clean, build, verify, unguard."""

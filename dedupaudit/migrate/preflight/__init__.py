@@ -1,0 +1,1 @@
+"""The preflight checks, in the order in which they are told."""
