@@ -79,6 +79,10 @@ class TableSettings(_Section):
     object_url: Switchable = Field(None, description="column")
     size: Switchable = Field(None, description="column: bytes of the object")
     etag: Switchable = Field(None, description="column")
+    constraint: Text | None = Field(None, description="what `migrate` calls the unique constraint on the key")
+    not_null: bool | None = Field(
+        None, description="whether `migrate` forbids NULL in the key; without it, NULL stays allowed where it is now"
+    )
 
 
 class ObjectsSettings(_Section):
