@@ -32,11 +32,11 @@ class Interrupt:
     @contextmanager
     def deferred(self) -> Iterator[None]:
         """Let a signal wait, within the block, until `check` is called; a second one does not wait."""
-        self.is_deferred = True
+        before, self.is_deferred = self.is_deferred, True
         try:
             yield
         finally:
-            self.is_deferred = False
+            self.is_deferred = before
 
     def check(self) -> None:
         """Raise Cancelled if a signal came."""

@@ -28,7 +28,7 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class TableTrigger:
-    """A trigger of the table: `timing` is BEFORE, AFTER or INSTEAD OF, `events` are of INSERT, UPDATE, DELETE, TRUNCATE.
+    """A trigger of the table: BEFORE, AFTER or INSTEAD OF some of INSERT, UPDATE, DELETE, TRUNCATE.
 
     `replica` says that it fires in sessions with session_replication_role = replica too.
     """

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dedupaudit.repair.plan import PLAN_SCHEMA, ColumnShape, Limit
+from dedupaudit.repair.plan import Limit, PlanHeader
 
 StrategyName = Literal["small", "guarded", "partitioned"]
 StepName = Literal[
@@ -77,21 +77,10 @@ class Found(_Line):
     left: dict[str, int]
 
 
-class MigrateHeader(_Line):
-    """The first line: what the plan is for."""
+class MigrateHeader(PlanHeader):
+    """The header of a migration's plan."""
 
-    type: Literal["header"] = "header"
-    schema_: Literal["dedupaudit.plan/1"] = Field(default=PLAN_SCHEMA, alias="schema")
     kind: Literal["migrate"] = "migrate"
-    database: dict[str, str] = Field(description="what tells the database from every other; no URL")
-    table: str = Field(description="the table's configured name: what --confirm takes")
-    created_at: str = Field(description="by the database's clock, UTC")
-    tool: str = Field(default="", description="the version that made it")
-    source: str = Field(default="db", description="the database's name in reports")
-    real: str = Field(description="the table in the database's SQL")
-    key: tuple[str, ...] = Field(description="the columns that the constraint makes unique together")
-    primary_key: tuple[str, ...]
-    columns: tuple[ColumnShape, ...]
     constraint: str = Field(description="its name")
     not_null: tuple[str, ...] = Field(description="columns of the key that become NOT NULL")
     protecting: str | None = Field(description="what keeps the key unique already; the plan has no steps then")

@@ -14,14 +14,12 @@ from dedupaudit.repair.databases import open_database
 from dedupaudit.repair.databases.protocol import Inspection, RepairDatabase, Trigger
 from dedupaudit.repair.errors import Locked
 from dedupaudit.repair.journal import Journal, Run
-from dedupaudit.repair.plan import Header, shape_of
+from dedupaudit.repair.plan import PlanHeader, shape_of
 from dedupaudit.repair.site import Rows, Site
 from dedupaudit.sources.tables import open_source
 from dedupaudit.sources.tables.catalog import Catalog
 from dedupaudit.sources.tables.resolve import resolve
 from dedupaudit.sources.tables.table import Table
-
-_PLAN_AGAIN = "make a new plan with `dedupaudit repair plan`"
 
 
 def database_of(settings: Settings, name: str | None = None) -> DatabaseSettings:
@@ -38,15 +36,16 @@ def database_of(settings: Settings, name: str | None = None) -> DatabaseSettings
     )
 
 
-def planned_table(settings: Settings, database: DatabaseSettings, header: Header, interrupt: Interrupt) -> Table:
+def planned_table(settings: Settings, database: DatabaseSettings, header: PlanHeader, interrupt: Interrupt) -> Table:
     """Return the table of a plan as it is now; raises Refused where it is not the planned one any more."""
+    again = f"make a new plan with `dedupaudit {header.kind} plan`"
     source = open_source(database, interrupt, SILENT)
     try:
         if source.identity() != header.database:
             raise Refused(
                 f"the plan was made for another database: {_shown(header.database)};"
                 f" this is {_shown(source.identity())}",
-                f"name that database by --db, or {_PLAN_AGAIN} here",
+                f"name that database by --db, or {again} here",
             )
         table = resolve(source, header.table, settings)
     finally:
@@ -54,7 +53,7 @@ def planned_table(settings: Settings, database: DatabaseSettings, header: Header
     catalog = table.catalog
     was = (header.real, header.key, header.primary_key, header.columns)
     if was != (catalog.quoted, table.key_names, catalog.primary_key, shape_of(catalog)):
-        raise Refused(f"table {visible(header.table)} is not as it was when the plan was made", _PLAN_AGAIN)
+        raise Refused(f"table {visible(header.table)} is not as it was when the plan was made", again)
     return table
 
 

@@ -71,12 +71,12 @@ class Totals(_Line):
     causes: dict[str, int] = Field(default_factory=dict, description="all groups, by cause")
 
 
-class Header(_Line):
-    """The first line: what the plan is for."""
+class PlanHeader(_Line):
+    """The first line of every plan: what it is for."""
 
     type: Literal["header"] = "header"
     schema_: Literal["dedupaudit.plan/1"] = Field(default=PLAN_SCHEMA, alias="schema")
-    kind: Literal["repair"] = "repair"
+    kind: str
     database: dict[str, str] = Field(description="what tells the database from every other; no URL")
     table: str = Field(description="the table's configured name: what --confirm takes")
     created_at: str = Field(description="by the database's clock, UTC")
@@ -86,6 +86,12 @@ class Header(_Line):
     key: tuple[str, ...] = Field(description="the columns that must be unique")
     primary_key: tuple[str, ...] = Field(description="what names a row; empty: rows are found by key and hash")
     columns: tuple[ColumnShape, ...]
+
+
+class Header(PlanHeader):
+    """The header of a repair's plan."""
+
+    kind: Literal["repair"] = "repair"
     max_delete: Limit
     on_conflict: str | None = None
     totals: Totals

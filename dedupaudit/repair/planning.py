@@ -28,7 +28,7 @@ from dedupaudit.errors import Refused
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.model import Cause, Confidence, RowClass
 from dedupaudit.progress import Progress
-from dedupaudit.repair.choose import Choice, Chooser, read_policy
+from dedupaudit.repair.choose import Choice, Chooser, ObjectExists, read_policy
 from dedupaudit.repair.errors import Surprise
 from dedupaudit.repair.objects import ObjectLook
 from dedupaudit.repair.opening import database_of
@@ -42,6 +42,8 @@ from dedupaudit.sources.tables.table import Table
 from dedupaudit.times import iso
 
 _BATCH = 250
+FIRST_LEFT = 5
+"""Groups that are left as they are, named one by one."""
 LONGEST_LINE = 1_000
 """Victims of one line: a key with more rows has several lines, each with the same survivor."""
 
@@ -79,6 +81,8 @@ class Planner:
     limit: Limit
     explainer: Explainer = field(default_factory=Explainer)
     report: Mapping[str, Cause | None] | None = None
+    first_left: list[tuple[Key, str]] = field(default_factory=list, init=False)
+    """The first groups that are left as they are, and why."""
 
     def plan(self, spool: BinaryIO) -> Plan:
         """Look, choose, and return the plan; raises Refused for one that would remove more than its limit."""
@@ -120,6 +124,7 @@ class Planner:
             causes[cause.name if cause else "unexplained"] += 1
             if chosen.choice.survivor is None:
                 left[chosen.choice.rule] += 1
+                self.first_left += [(group.key, chosen.choice.rule)] if len(self.first_left) < FIRST_LEFT else []
             else:
                 repaired, removed = repaired + 1, removed + group.rows - 1
                 rules[chosen.choice.rule] += 1
@@ -255,18 +260,29 @@ def planned(
         source = open_source(database, interrupt, progress, reading)
         stack.callback(source.close)
         table = resolve(source, request.table, settings)
-        _refuse_at_once(database, table)
-        ranked = read_policy(request.on_conflict, table)
+        refuse_at_once(database, table)
         exists = None
         if table.upload and settings.objects and settings.objects.url:
             exists = ObjectLook(settings, table, interrupt, announce, stack).exists
-        looked_at = table if ranked is None else replace(table, group=ranked)
-        chooser = Chooser(looked_at, request.on_conflict, ranked, exists)
-        planner = Planner(source, chooser.table, chooser, request.limit, explainer or Explainer(), request.causes)
+        planner = planner_of(source, table, request, explainer, exists)
         yield planner.plan(stack.enter_context(spooled())), table
 
 
-def _refuse_at_once(database: DatabaseSettings, table: Table) -> None:
+def planner_of(
+    source: TableSource,
+    table: Table,
+    request: PlanRequest,
+    explainer: Explainer | None = None,
+    exists: ObjectExists | None = None,
+) -> Planner:
+    """Return what plans a table over an open source; raises UsageError for a policy that is none."""
+    ranked = read_policy(request.on_conflict, table)
+    looked_at = table if ranked is None else replace(table, group=ranked)
+    chooser = Chooser(looked_at, request.on_conflict, ranked, exists)
+    return Planner(source, chooser.table, chooser, request.limit, explainer or Explainer(), request.causes)
+
+
+def refuse_at_once(database: DatabaseSettings, table: Table) -> None:
     """Refuse what an auditor's eyes can see already; `apply` looks at the rest: triggers, privileges, engines."""
     catalog = table.catalog
     if catalog.kind != "table":

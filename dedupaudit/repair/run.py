@@ -17,7 +17,7 @@ from dedupaudit.repair.databases.protocol import Inspection, Link, RepairDatabas
 from dedupaudit.repair.journal import Journal, Run
 from dedupaudit.repair.opening import acquire, database_of, opened, planned_table, refuse, site_of
 from dedupaudit.repair.pace import Announce, Kindness, Pace
-from dedupaudit.repair.plan import Header
+from dedupaudit.repair.plan import Header, PlanHeader
 from dedupaudit.repair.planfile import PlanFile
 from dedupaudit.reports.words import length
 from dedupaudit.sources.tables import open_source
@@ -75,21 +75,21 @@ def apply_plan(
                 "see why with `dedupaudit repair plan`; conflicting rows need a policy: --on-conflict",
             )
         settings_of_database = database_of(settings, header.source)
-        _refuse_blind_wait(settings_of_database, request)
+        refuse_blind_wait(settings_of_database, request.replicas, request.kindness)
         table = planned_table(settings, settings_of_database, header, interrupt)
         database = stack.enter_context(opened(settings_of_database))
         journal = Journal(database)
         earlier = _earlier(journal, plan)
         if earlier is not None and earlier.state == "done":
             return Applied(earlier, stopped=None)
-        age = _age(database, header, request.max_age, resumed=earlier is not None)
+        age = age_of(database, header, request.max_age, resumed=earlier is not None)
         shape, inspection = database.shape(table.catalog), database.inspect(table)
         updates = header.totals.merged > 0 or any(
             link.child.quoted == table.catalog.quoted for link in inspection.links
         )
         refuse(inspection, table, request.allowed_triggers, updates=updates)
         confirm(Offer(header, database.place, age, plan.removed, inspection, earlier))
-        touched = _touched(table, inspection.links)
+        touched = touched_by(table, inspection.links)
         database.prepare(touched)
         acquire(database, journal, table.catalog.quoted)
         if not database.inspect(table).says_the_same(inspection):
@@ -101,19 +101,19 @@ def apply_plan(
         run = _begun(journal, plan, table, touched)
         if run.state == "done":
             return Applied(run)
-        ask_lag = _lag(database, request.replicas, interrupt, progress, stack)
+        ask_lag = lag_of(database, request.replicas, interrupt, progress, stack)
         pace = Pace(database, request.kindness, interrupt, announce, ask_lag)
         site = site_of(database, table, inspection, shape)
         return Applying(site, journal, plan, run, pace, interrupt, progress).apply()
 
 
-def _refuse_blind_wait(database: DatabaseSettings, request: ApplyRequest) -> None:
+def refuse_blind_wait(database: DatabaseSettings, replicas: Sequence[DatabaseSettings], kindness: Kindness) -> None:
     """Raise UsageError for --max-lag where nobody could say how far a replica is behind: it would wait for nothing."""
-    if any(replica.url.scheme == "sqlite" for replica in request.replicas):
+    if any(replica.url.scheme == "sqlite" for replica in replicas):
         raise UsageError(
             "--replica: an SQLite file has no lag to be asked for", "name the replicas of a server, or none"
         )
-    if request.kindness.max_lag is not None and not request.replicas and database.url.scheme != "postgresql":
+    if kindness.max_lag is not None and not replicas and database.url.scheme != "postgresql":
         raise UsageError(
             "--max-lag: this server does not know how far its replicas are behind", "name each of them by --replica URL"
         )
@@ -140,11 +140,11 @@ def _begun(journal: Journal, plan: PlanFile, table: Table, touched: Sequence[Cat
     return journal.begin(plan.sha256, table.name, table.catalog, touched)
 
 
-def _age(database: RepairDatabase, header: Header, most: float, *, resumed: bool) -> float:
+def age_of(database: RepairDatabase, header: PlanHeader, most: float, *, resumed: bool) -> float:
     """Return how old a plan is, by the database's clock; raises Refused for one that is too old."""
     created = parse_time(header.created_at)
     if created is None:
-        raise Refused("the plan does not say when it was made", "make it again with `dedupaudit repair plan`")
+        raise Refused("the plan does not say when it was made", f"make it again with `dedupaudit {header.kind} plan`")
     age = (database.clock() - created) / 1_000_000
     if age < -_CLOCKS_DIFFER:
         raise Refused(
@@ -160,14 +160,14 @@ def _age(database: RepairDatabase, header: Header, most: float, *, resumed: bool
     return max(age, 0.0)
 
 
-def _touched(table: Table, links: Sequence[Link]) -> list[Catalog]:
+def touched_by(table: Table, links: Sequence[Link]) -> list[Catalog]:
     """Return the catalogs of all tables whose rows a repair may change: each needs a quarantine."""
     known = {table.catalog.quoted: table.catalog}
     known.update({link.child.quoted: link.child for link in links})
     return list(known.values())
 
 
-def _lag(
+def lag_of(
     database: RepairDatabase,
     replicas: Sequence[DatabaseSettings],
     interrupt: Interrupt,

@@ -28,7 +28,7 @@ def inspected(url: str, name: str = "t", variables: dict[str, str] | None = None
         catalog = source.catalog((name,))
         assert catalog is not None
         source.close()
-        database._connection.variables.update(variables or {})
+        database.connection.variables.update(variables or {})
         return database.inspect(Table("db", name, catalog, key=catalog.columns[:1], compared=catalog.columns))
 
 

@@ -63,7 +63,7 @@ def test_preparing_twice_changes_nothing(mariadb: MariadbServer) -> None:
     assert [shown(mariadb, name) for name in ("dedupaudit_runs", "dedupaudit_journal", quarantine)] == before
     with opened(url) as database:
         assert database.has_own_tables()
-        assert database._connection.texts("SELECT @@sql_mode")[0][0].count("NO_BACKSLASH_ESCAPES") == 1  # type: ignore[union-attr]
+        assert database.connection.texts("SELECT @@sql_mode")[0][0].count("NO_BACKSLASH_ESCAPES") == 1  # type: ignore[union-attr]
 
 
 def test_a_quarantine_has_the_types_and_nothing_else(mariadb: MariadbServer) -> None:

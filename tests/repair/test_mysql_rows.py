@@ -195,7 +195,7 @@ def test_keys_are_found_by_the_primary_key(mariadb: MariadbServer) -> None:
                     f"UPDATE {table} SET v = 1 WHERE {where}",
                     f"DELETE FROM {table} WHERE {where}",
                 ):
-                    [plan] = database._connection.texts(f"EXPLAIN {statement}")
+                    [plan] = database.connection.texts(f"EXPLAIN {statement}")
                     assert (plan[3], plan[5]) in (("range", "PRIMARY"), ("const", "PRIMARY")), statement[:60]
                     assert int(plan[8] or 0) == len(found)
                 with database.transaction():
@@ -205,7 +205,7 @@ def test_keys_are_found_by_the_primary_key(mariadb: MariadbServer) -> None:
             assert len(hashed(database, catalog_of(url), asked["t"][1])) == 1000
             [(locked,)] = mariadb.execute(
                 f"SELECT trx_rows_locked FROM information_schema.innodb_trx"
-                f" WHERE trx_mysql_thread_id = {database._connection.number}"
+                f" WHERE trx_mysql_thread_id = {database.connection.number}"
             )
             assert locked == 1000
             mariadb.execute("INSERT INTO t VALUES (60000, 0), (-1, 0)", database=DATABASE)
@@ -267,7 +267,7 @@ def test_a_transaction_is_all_or_nothing(mariadb: MariadbServer) -> None:
             database.execute("INSERT INTO t VALUES (2)")
         with database.transaction():
             database.execute("INSERT INTO t VALUES (3)")
-            assert database._connection.texts("SELECT @@tx_isolation, @@in_transaction") == [("READ-COMMITTED", "1")]
+            assert database.connection.texts("SELECT @@tx_isolation, @@in_transaction") == [("READ-COMMITTED", "1")]
         with opened(url) as other:
             assert other.fetch((), ["pk"], "FROM t") == [("3",)]
 
@@ -315,7 +315,7 @@ def test_a_lost_connection_stays_lost_and_leaves_nothing(mariadb: MariadbServer)
         assert database.acquire("a table")
         with pytest.raises(SourceError, match="lost"), database.transaction():
             database.execute("INSERT INTO t VALUES (1)")
-            mariadb.execute(f"KILL CONNECTION {database._connection.number}")
+            mariadb.execute(f"KILL CONNECTION {database.connection.number}")
             time.sleep(0.2)
             database.execute("INSERT INTO t VALUES (2)")
         with pytest.raises(SourceError, match="lost"):
@@ -332,7 +332,7 @@ def test_an_interrupted_statement_commits_nothing(mariadb: MariadbServer, monkey
     with opened(url) as database:
         with pytest.raises(KeyboardInterrupt), database.transaction():
             database.execute("INSERT INTO t VALUES (1)")
-            monkeypatch.setattr(database._connection._connection, "_read_packet", _interrupted)
+            monkeypatch.setattr(database.connection._connection, "_read_packet", _interrupted)
             database.execute("INSERT INTO t VALUES (2)")
         with pytest.raises(SourceError, match="interrupted"):
             database.execute("COMMIT")

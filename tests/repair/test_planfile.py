@@ -28,8 +28,9 @@ from dedupaudit.repair.plan import (
     database_value,
     plan_value,
 )
-from dedupaudit.repair.planfile import PlanFile, write_plan, written
+from dedupaudit.repair.planfile import PlanFile, write_plan
 from dedupaudit.repair.schema import plan_schema
+from dedupaudit.repair.sealed import written
 from dedupaudit.sources.tables.protocol import Undecodable, Value
 from tests.cli.reading import dangerous, strict_json
 

@@ -367,7 +367,7 @@ def test_load_counts_other_clients_that_work(postgresql: PostgresqlServer, datab
 
 
 def explained(session: PostgresqlRepair, statement: str) -> str:
-    return "\n".join(str(row[0]) for row in session._connection.rows(f"EXPLAIN {statement}"))
+    return "\n".join(str(row[0]) for row in session.connection.rows(f"EXPLAIN {statement}"))
 
 
 def plan(session: PostgresqlRepair, tail: str) -> str:

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from dedupaudit.config import DatabaseSettings
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.migrate.facts import Facts
-from dedupaudit.migrate.plan import Behaviour, Step, StepName, StrategyName
+from dedupaudit.migrate.plan import Behaviour, Step, StrategyName
 from dedupaudit.repair.databases.protocol import RepairDatabase
 from dedupaudit.sources.tables.table import Table
 
@@ -39,8 +39,10 @@ class Standing:
     """The tool's own lookup index; `ready` too where an index of others serves."""
     guard: Literal["none", "partial", "complete"]
     unique: Literal["none", "invalid", "index", "constraint"]
-    """The wanted one, by its name and on the key: an invalid leftover, a valid index, or the constraint itself. Where a
-    constraint is no more than its index (MySQL, SQLite): `constraint`."""
+    """The wanted one, by its name and on the key: an invalid leftover, a valid index, or the constraint itself.
+
+    Where a constraint is no more than its index (MySQL, SQLite): `constraint`.
+    """
     nulls_forbidden: bool
     """Whether what `Target.not_null` asks for is done."""
     leftovers: tuple[str, ...] = ()
@@ -48,8 +50,10 @@ class Standing:
 
 
 class Migration(Protocol):
-    """Does the work. Its statements raise Busy where somebody is in the way (nothing has changed then, or a part that
-    the next call finishes), Violation where a duplicate or a NULL stops a build, SourceError and Refused else.
+    """Does the work.
+
+    Statements raise Busy where somebody is in the way (nothing has changed then, or a part that the next call
+    finishes), Violation where a duplicate or a NULL stops a build, SourceError and Refused else.
 
     Each method looks at the catalog first and does what is missing: called again after a kill anywhere, it finishes.
     """
