@@ -6,7 +6,6 @@ Lines are wrapped to `width`; a command to be typed next stands on a line of its
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from dedupaudit.display import json_safe, visible
@@ -16,6 +15,7 @@ from dedupaudit.repair.past import Known, Undone
 from dedupaudit.repair.plan import LEFT, Header, Totals
 from dedupaudit.repair.proof import Proof
 from dedupaudit.repair.run import Offer
+from dedupaudit.reports.prose import TOGETHER, counted, labelled, prose
 from dedupaudit.reports.words import length, percent, plural
 
 RULES = {
@@ -24,11 +24,6 @@ RULES = {
     "object exists": "uploads: the furthest state stays, with the object that exists",
 }
 """Why a row stays, in words for people."""
-
-_NARROWEST = 60
-_FIGURE = 14
-_TOGETHER = "\u00a0"
-"""A space at which no line ends; `visible` lets none through."""
 
 
 def chosen_by(rule: str) -> str:
@@ -56,7 +51,7 @@ def plan_summary(header: Header, width: int = 80, reported: int | None = None) -
     )
     if reported is not None:
         first += f", of the {reported:,} that the report names"
-    lines = _prose(first, width)
+    lines = prose(first, width)
     if totals.groups == 0:
         return [*lines, "Nothing to do."]
     return [*lines, "", *_reasons(totals, width)]
@@ -66,30 +61,30 @@ def _reasons(totals: Totals, width: int) -> Iterator[str]:
     yield from _removals(totals, width)
     yield from _left(totals, width)
     if totals.causes:
-        causes = ", ".join(f"{visible(name)}{_TOGETHER}{number:,}" for name, number in totals.causes.items())
-        yield from _labelled("causes", causes, width)
+        causes = ", ".join(f"{visible(name)}{TOGETHER}{number:,}" for name, number in totals.causes.items())
+        yield from labelled("causes", causes, width)
 
 
 def _removals(totals: Totals, width: int) -> Iterator[str]:
     if not totals.removed:
-        yield from _labelled("remove", "nothing", width)
+        yield from labelled("remove", "nothing", width)
         return
     share = percent(totals.removed / max(totals.rows, 1))
     of = f"{plural(totals.removed, 'row')} ({share} of the table) of {plural(totals.repaired, 'ID')}"
-    yield from _labelled("remove", of, width)
+    yield from labelled("remove", of, width)
     for rule, number in totals.rules.items():
-        yield from _counted(number, chosen_by(rule), width)
+        yield from counted(number, chosen_by(rule), width)
     if totals.merged:
-        yield from _counted(totals.merged, "of these: the row that stays takes values of the others", width)
+        yield from counted(totals.merged, "of these: the row that stays takes values of the others", width)
 
 
 def _left(totals: Totals, width: int) -> Iterator[str]:
     every = sum(totals.left.values())
     if not every:
         return
-    yield from _labelled("leave", f"{plural(every, 'ID')} as {'it is' if every == 1 else 'they are'}", width)
+    yield from labelled("leave", f"{plural(every, 'ID')} as {'it is' if every == 1 else 'they are'}", width)
     for why, number in totals.left.items():
-        yield from _counted(number, left_for(why), width)
+        yield from counted(number, left_for(why), width)
 
 
 # ---- apply
@@ -99,19 +94,19 @@ def offer_lines(offer: Offer, width: int = 80) -> list[str]:
     """Return what is about to happen, for the question before it does."""
     header = offer.header
     first = f"About to remove {plural(offer.removed, 'row')} of {visible(header.table)} in {offer.place}:"
-    lines = [*_prose(first, width), *_reasons(header.totals, width)]
-    lines += _labelled("plan", f"made {length(offer.age)} ago; rows that changed since are left alone", width)
+    lines = [*prose(first, width), *_reasons(header.totals, width)]
+    lines += labelled("plan", f"made {length(offer.age)} ago; rows that changed since are left alone", width)
     if offer.inspection.links:
         links = [visible(link.name) for link in offer.inspection.links]
         shown = ", ".join(links[:5]) + (", …" if len(links) > 5 else "")
         keys = f"{plural(len(links), 'foreign key')} ({shown}): child rows are re-pointed to the row that stays"
-        lines += _labelled("refers", keys, width)
+        lines += labelled("refers", keys, width)
     if offer.resumed:
         run = offer.resumed
         done = f"run {run.id} goes on: {plural(run.rows_deleted, 'row')} of these removed already"
-        lines += _labelled("resume", done, width)
+        lines += labelled("resume", done, width)
     safety = "each row goes into quarantine in the transaction that deletes it; `dedupaudit repair undo` brings it back"
-    return [*lines, *_labelled("safety", safety, width)]
+    return [*lines, *labelled("safety", safety, width)]
 
 
 def applied_lines(applied: Applied, width: int = 80, where: str = "") -> list[str]:
@@ -119,13 +114,13 @@ def applied_lines(applied: Applied, width: int = 80, where: str = "") -> list[st
     run = applied.run
     if run.state == "done" and applied.proof is None and not applied.stopped:
         already = f"This plan was applied already, by run {run.id} at {run.finished_at}: nothing to do."
-        return [*_prose(already, width), *_back(run, where)]
-    lines = _prose(f"run {run.id}: {_figures(run)}", width)
+        return [*prose(already, width), *_back(run, where)]
+    lines = prose(f"run {run.id}: {_figures(run)}", width)
     if applied.stopped:
-        lines += _prose(f"Stopped: {visible(applied.stopped, 300)}. Run the same command again and it goes on.", width)
+        lines += prose(f"Stopped: {visible(applied.stopped, 300)}. Run the same command again and it goes on.", width)
     lines += skipped_lines(applied.skipped, run.groups_skipped, width)
     if applied.proof:
-        lines += _prose(proof_line(applied.proof), width)
+        lines += prose(proof_line(applied.proof), width)
     return [*lines, *_back(run, where)]
 
 
@@ -145,10 +140,10 @@ def skipped_lines(skipped: Sequence[Entry], every: int, width: int = 80) -> list
     """Return the groups that were left as they were, and why."""
     lines = []
     for entry in skipped:
-        lines += _prose(f"  skipped {_named(entry.pk)}: {visible(entry.note or '', 300)}", width, indent=10)
+        lines += prose(f"  skipped {_named(entry.pk)}: {visible(entry.note or '', 300)}", width, indent=10)
     if every > len(skipped) >= SHOWN:
         more = f"  and {every - len(skipped):,} more: they are in the journal, with the action 'skipped'"
-        lines += _prose(more, width, indent=6)
+        lines += prose(more, width, indent=6)
     return lines
 
 
@@ -196,35 +191,35 @@ def _stored(proof: str) -> str:
 def undo_offer_lines(run: Run, place: str, width: int = 80) -> list[str]:
     """Return what is about to be brought back."""
     rows = plural(run.rows_deleted, "row")
-    lines = _prose(f"About to bring back {rows} of {visible(run.table_name)} in {place}:", width)
-    lines += _labelled(
+    lines = prose(f"About to bring back {rows} of {visible(run.table_name)} in {place}:", width)
+    lines += labelled(
         "run", f"{run.id}, begun {visible(run.started_at)} by {visible(run.who)}@{visible(run.host)}", width
     )
-    lines += _labelled("did", _figures(run), width)
+    lines += labelled("did", _figures(run), width)
     rest = "rows that it merged and child rows that it re-pointed become again what they were"
-    return lines + (_labelled("and", rest, width) if run.rows_merged or run.children_repointed else [])
+    return lines + (labelled("and", rest, width) if run.rows_merged or run.children_repointed else [])
 
 
 def undone_lines(undone: Undone, width: int = 80) -> list[str]:
     """Return what an undo came to."""
     run = undone.run
     if undone.signum is not None:
-        return _prose(
+        return prose(
             f"Stopped by a signal; nothing is half done. Run the same command again and it goes on: run {run.id}", width
         )
     left = f"; {plural(undone.left, 'row')} left as it is, changed since" if undone.left == 1 else ""
     left = f"; {plural(undone.left, 'row')} left as they are, changed since" if undone.left > 1 else left
-    return _prose(f"run {run.id} is taken back: {plural(run.rows_deleted, 'row')} restored{left}", width)
+    return prose(f"run {run.id} is taken back: {plural(run.rows_deleted, 'row')} restored{left}", width)
 
 
 def purge_offer_lines(table: str, runs: Sequence[Run], rows: int, place: str, width: int = 80) -> list[str]:
     """Return what is about to be dropped for good."""
     dropped = f"About to drop {plural(rows, 'row')} of {visible(table)} from quarantine in {place}, for good:"
-    lines = _prose(dropped, width)
-    lines += _labelled(
+    lines = prose(dropped, width)
+    lines += labelled(
         "runs", f"{len(runs):,}, from {runs[0].id} to {runs[-1].id}" if len(runs) > 1 else runs[0].id, width
     )
-    return lines + _labelled("then", "no undo can bring these rows back; the journal, which holds none, stays", width)
+    return lines + labelled("then", "no undo can bring these rows back; the journal, which holds none, stays", width)
 
 
 # ---- runs
@@ -263,7 +258,7 @@ def run_lines(known: Known, skipped: Sequence[Entry], width: int = 80, where: st
         *([("said", visible(run.message, 500))] if run.message else []),
         *([("proof", _stored(run.proof))] if run.proof else []),
     ]
-    lines = [line for label, text in facts for line in _labelled(label, text, width)]
+    lines = [line for label, text in facts for line in labelled(label, text, width)]
     return [*lines, *skipped_lines(skipped, run.groups_skipped, width), *_next(known, where)]
 
 
@@ -315,23 +310,3 @@ def run_json(known: Known) -> dict[str, object]:
 def skipped_json(skipped: Iterable[Entry]) -> list[dict[str, object]]:
     """Return skipped groups for programs."""
     return [{"line": entry.line, "key": json.loads(entry.pk), "why": entry.note} for entry in skipped]
-
-
-# ---- lines
-
-
-def _prose(text: str, width: int, indent: int = 0) -> list[str]:
-    """Wrap text; lines after the first are indented. A word that is longer than a line stays whole."""
-    # A text that begins with spaces is indented itself; textwrap would keep them in the first line.
-    lines = textwrap.wrap(
-        text, max(width, _NARROWEST), subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
-    )
-    return [line.replace(_TOGETHER, " ") for line in lines]
-
-
-def _labelled(label: str, text: str, width: int) -> list[str]:
-    return _prose(f"  {label:<8}{text}", width, indent=10)
-
-
-def _counted(number: int, text: str, width: int) -> list[str]:
-    return _prose(f"{number:>{_FIGURE},}  {text}", width, indent=_FIGURE + 2)

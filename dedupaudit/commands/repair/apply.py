@@ -13,7 +13,7 @@ from dedupaudit.commands.options import option, settings_of, shared
 from dedupaudit.interrupt import Runtime
 
 if TYPE_CHECKING:
-    from dedupaudit.config import DatabaseSettings, Settings
+    from dedupaudit.config import Settings
     from dedupaudit.repair.apply import Applied
     from dedupaudit.repair.run import ApplyRequest, Offer
 
@@ -48,8 +48,8 @@ Exit 3: IDs were skipped, because their rows changed since, or --run-time was ov
 @click.pass_obj
 def command(runtime: Runtime, /, plan: Path, confirm: str | None, **given: Any) -> int:
     """Ask, apply, tell, and return the exit code."""
-    from dedupaudit.commands.repair.answering import refuse_output, width_of
-    from dedupaudit.commands.repair.asking import ask
+    from dedupaudit.commands.answering import refuse_output, width_of
+    from dedupaudit.commands.asking import ask
     from dedupaudit.commands.running import announcing, collect_seldom, progress_for
     from dedupaudit.repair.run import apply_plan
     from dedupaudit.repair.telling import offer_lines
@@ -78,49 +78,19 @@ def command(runtime: Runtime, /, plan: Path, confirm: str | None, **given: Any) 
 
 def _request(plan: Path, given: dict[str, Any]) -> ApplyRequest:
     """Take the options of this command alone out of what was given."""
-    from dedupaudit.errors import UsageError
-    from dedupaudit.repair.pace import Kindness
+    from dedupaudit.commands.pacing import kindness_of, replicas_of, seconds_of
     from dedupaudit.repair.run import ApplyRequest
-    from dedupaudit.units import duration
 
-    def seconds(name: str) -> float | None:
-        text = given.pop(name)
-        try:
-            return None if text is None else duration(text)
-        except UsageError as error:
-            raise UsageError(f"--{name.replace('_', '-')}: {error.message}", error.hint) from None
-
-    max_load = given.pop("max_load")
-    kindness = Kindness(
-        chunk_time=seconds("chunk_time") or 0.5,
-        max_lag=seconds("max_lag"),
-        max_load=max_load,
-        sleep=seconds("sleep") or 0.0,
-        run_time=seconds("run_time"),
-    )
-    max_age = seconds("max_age")
-    replicas = tuple(_replica(url) for url in given.pop("replica"))
+    kindness, replicas, max_age = kindness_of(given), replicas_of(given), seconds_of(given, "max_age")
     return ApplyRequest(
         plan, 3600.0 if max_age is None else max_age, kindness, tuple(given.pop("allow_trigger")), replicas
     )
 
 
-def _replica(url: str) -> DatabaseSettings:
-    from dedupaudit.config import DatabaseSettings
-    from dedupaudit.errors import UsageError
-    from dedupaudit.urls import parse_named
-
-    try:
-        name, parsed = parse_named(url)
-    except UsageError as error:
-        raise UsageError(f"--replica: {error.message}", error.hint) from None
-    return DatabaseSettings(name or "replica", parsed)
-
-
 def _tell(applied: Applied, settings: Settings) -> None:
     """Write what came of it; that not all of it was done is said on stderr too, where the report is no text there."""
-    from dedupaudit.commands.repair.answering import answer, where
-    from dedupaudit.commands.repair.asking import say
+    from dedupaudit.commands.answering import answer, where
+    from dedupaudit.commands.asking import say
     from dedupaudit.repair.past import Known
     from dedupaudit.repair.telling import applied_lines, proof_line, run_json, skipped_json
     from dedupaudit.reports.words import plural

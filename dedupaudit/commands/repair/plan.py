@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,11 +15,9 @@ from dedupaudit.commands.options import option, refuse_bytes, settings_of, share
 from dedupaudit.interrupt import Runtime
 
 if TYPE_CHECKING:
-    from dedupaudit.causes.explainer import Explainer
     from dedupaudit.config import Settings
     from dedupaudit.model import Cause
-    from dedupaudit.progress import Progress
-    from dedupaudit.repair.plan import Group, Header, Limit
+    from dedupaudit.repair.plan import Group, Header
     from dedupaudit.repair.planning import Plan
 
 HELP = """\b
@@ -63,6 +61,7 @@ def command(  # noqa: PLR0913
     **given: Any,
 ) -> int:
     """Plan, write the plan where -o says, and tell people what it comes to."""
+    from dedupaudit.commands.planning import explainer_of, limit_of
     from dedupaudit.commands.running import announcing, collect_seldom, progress_for
     from dedupaudit.repair.planning import PlanRequest, planned
 
@@ -71,11 +70,11 @@ def command(  # noqa: PLR0913
     output = given["output"]
     _refuse_output(settings, output, report, sql=sql)
     told = _told(report)
-    request = PlanRequest(table, _limit(max_delete), on_conflict, told.causes if told else None)
+    request = PlanRequest(table, limit_of(max_delete), on_conflict, told.causes if told else None)
     collect_seldom()
     with ExitStack() as stack:
         progress = progress_for(settings.options, stack)
-        explainer = _explainer(settings, runtime, progress, stack)
+        explainer = explainer_of(settings, runtime, progress, stack, "repair")
         plan, _table = stack.enter_context(
             planned(
                 settings,
@@ -93,7 +92,7 @@ def command(  # noqa: PLR0913
 
 def _refuse_output(settings: Settings, output: str | None, report: str | None, *, sql: bool) -> None:
     """Raise where the plan cannot be written, or would take the place of what is read; before anything is looked at."""
-    from dedupaudit.commands.repair.answering import refuse_output
+    from dedupaudit.commands.answering import refuse_output
     from dedupaudit.errors import UsageError
 
     if sql and output == "-":
@@ -105,13 +104,15 @@ def _refuse_output(settings: Settings, output: str | None, report: str | None, *
 
 def _write(plan: Plan, output: str | None, *, sql: bool) -> None:
     """Write the plan where -o says, and on stdout the SQL where that is wanted: in one pass, since groups come once."""
+    from dedupaudit.commands.answering import print_lines
     from dedupaudit.repair.as_sql import plan_as_sql
-    from dedupaudit.repair.planfile import write_plan, written
+    from dedupaudit.repair.planfile import write_plan
+    from dedupaudit.repair.sealed import written
     from dedupaudit.reports.write import Replacing, explained
 
     if output is None or output == "-":
         if sql:
-            _print(plan_as_sql(plan.header, plan.groups))
+            print_lines(plan_as_sql(plan.header, plan.groups))
         elif output == "-":
             write_plan(sys.stdout.buffer, plan.header, plan.groups)
             sys.stdout.buffer.flush()
@@ -123,7 +124,7 @@ def _write(plan: Plan, output: str | None, *, sql: bool) -> None:
             if not sql:
                 deque(groups, maxlen=0)
         if sql:
-            _print(plan_as_sql(plan.header, _explained(path, groups)))
+            print_lines(plan_as_sql(plan.header, _explained(path, groups)))
 
 
 def _explained(path: Path, groups: Iterator[Group]) -> Iterator[Group]:
@@ -138,17 +139,9 @@ def _explained(path: Path, groups: Iterator[Group]) -> Iterator[Group]:
         yield group
 
 
-def _print(lines: Iterable[str]) -> None:
-    from dedupaudit.redact import scrub
-
-    for line in lines:
-        sys.stdout.write(scrub(line) + "\n")
-    sys.stdout.flush()
-
-
 def _tell(header: Header, output: str | None, settings: Settings, reported: int | None, *, sql: bool) -> None:
     """Say what the plan comes to: on stdout, unless the plan or its SQL went there."""
-    from dedupaudit.commands.repair.answering import width_of
+    from dedupaudit.commands.answering import width_of
     from dedupaudit.redact import scrub
     from dedupaudit.repair.telling import as_json, plan_summary
 
@@ -168,7 +161,7 @@ def _next(header: Header, output: str | None, *, sql: bool) -> list[str]:
     """Return what to type next."""
     from shlex import quote
 
-    from dedupaudit.commands.repair.answering import file_word, where
+    from dedupaudit.commands.answering import file_word, where
     from dedupaudit.display import visible
 
     if not header.totals.removed:
@@ -184,31 +177,6 @@ def _next(header: Header, output: str | None, *, sql: bool) -> list[str]:
     ]
 
 
-def _limit(given: tuple[str, ...]) -> Limit:
-    """Return --max-delete: a share, a number of rows, or both."""
-    from dedupaudit.display import visible
-    from dedupaudit.errors import UsageError
-    from dedupaudit.repair.plan import Limit
-
-    if not given:
-        return Limit(percent=10.0)
-    limit: dict[str, float | int] = {}
-    for text in (part.strip() for one in given for part in one.split(",")):
-        number = text.removesuffix("%").strip()
-        try:
-            value = float(number) if text.endswith("%") else int(number)
-        except ValueError:
-            value = -1
-        if not 0 <= value < 1e15 or (text.endswith("%") and value > 100):
-            raise UsageError(
-                f"--max-delete {visible(text)} is no limit", "it is a number of rows (5000) or a share (30%)"
-            )
-        kind = "percent" if text.endswith("%") else "rows"
-        # Each is a limit: of two of a kind the lower one holds.
-        limit[kind] = min(value, limit.get(kind, value))
-    return Limit(**limit)
-
-
 class _Told(NamedTuple):
     """What a saved report tells: the cause of each duplicate, by fingerprint, and how many each table had."""
 
@@ -219,7 +187,7 @@ class _Told(NamedTuple):
 def _told(report: str | None) -> _Told | None:
     if report is None:
         return None
-    from dedupaudit.commands.repair.asking import say
+    from dedupaudit.commands.asking import say
     from dedupaudit.commands.report import read_report
     from dedupaudit.reports.saved import load
 
@@ -228,18 +196,3 @@ def _told(report: str | None) -> _Told | None:
         say([f"dedupaudit: the report was cut to {len(saved.findings):,} findings: the plan covers those alone"])
     found = [one for one in saved.findings if one.check == "duplicate_ids"]
     return _Told({one.fingerprint: one.cause for one in found}, Counter(one.target for one in found))
-
-
-def _explainer(settings: Settings, runtime: Runtime, progress: Progress, stack: ExitStack) -> Explainer | None:
-    """Return what knows the logs, where some are configured."""
-    if settings.logs is None or not settings.logs.files:
-        return None
-    from dedupaudit.building import Building
-    from dedupaudit.causes.explainer import Explainer
-    from dedupaudit.logs import LogsRequest, logs_into
-    from dedupaudit.snapshot.history import History
-
-    history = stack.enter_context(History(settings.options.memory_limit))
-    building = Building("repair", 0, None)
-    logs_into(building, settings, LogsRequest(unchecked=True), history, interrupt=runtime.interrupt, progress=progress)
-    return Explainer(history)

@@ -30,8 +30,8 @@ whole rows, personal data among them: purge it as your rules for such data say. 
 @shared("database", "talk")
 def command(table: str, older_than: str, confirm: str | None, **given: Any) -> int:
     """Ask, purge, and tell."""
-    from dedupaudit.commands.repair.answering import width_of
-    from dedupaudit.commands.repair.asking import ask
+    from dedupaudit.commands.answering import width_of
+    from dedupaudit.commands.asking import ask
     from dedupaudit.repair.past import purge
     from dedupaudit.repair.telling import purge_offer_lines
     from dedupaudit.reports.words import plural

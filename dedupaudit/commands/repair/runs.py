@@ -21,7 +21,7 @@ List the runs of a database, the oldest first: running, interrupted (the same ap
 @shared("database", "output", "talk")
 def command(**given: Any) -> int:
     """List the runs."""
-    from dedupaudit.commands.repair.answering import answer, refuse_output
+    from dedupaudit.commands.answering import answer, refuse_output
     from dedupaudit.repair.past import known_runs
     from dedupaudit.repair.telling import run_json, runs_lines
 

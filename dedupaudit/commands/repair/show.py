@@ -22,7 +22,7 @@ Tell one run in full: who and when, what it did, its proof that nothing was lost
 @shared("database", "output", "talk")
 def command(run: str, **given: Any) -> int:
     """Show one run."""
-    from dedupaudit.commands.repair.answering import answer, refuse_output, where
+    from dedupaudit.commands.answering import answer, refuse_output, where
     from dedupaudit.repair.past import known_run
     from dedupaudit.repair.telling import run_json, run_lines, skipped_json
 

@@ -42,8 +42,8 @@ def command(
     **given: Any,
 ) -> int:
     """Ask, undo, tell, and return the exit code."""
-    from dedupaudit.commands.repair.answering import answer, refuse_output, width_of
-    from dedupaudit.commands.repair.asking import ask
+    from dedupaudit.commands.answering import answer, refuse_output, width_of
+    from dedupaudit.commands.asking import ask
     from dedupaudit.commands.running import progress_for
     from dedupaudit.repair.past import Known, undo_run
     from dedupaudit.repair.telling import run_json, undo_offer_lines, undone_lines

@@ -1,10 +1,10 @@
-"""What the commands of `repair` share when they answer: the place of the report, its width, and what to type next."""
+"""What commands that change a database share when they answer: where the report goes, its width, what to type next."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, TextIO
@@ -82,3 +82,12 @@ def where() -> str:
 def file_word(path: str) -> str:
     """Return a file's name as a word of a command."""
     return quote(visible(f"./{path}" if path.startswith("-") else path, 400))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Write lines on stdout as they come."""
+    from dedupaudit.redact import scrub
+
+    for line in lines:
+        sys.stdout.write(scrub(line) + "\n")
+    sys.stdout.flush()
