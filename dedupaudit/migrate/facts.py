@@ -119,6 +119,8 @@ class Facts:
     rows: int = 0
     table_bytes: int | None = None
     table_kind: Literal["table", "partitioned", "partition", "inherited"] = "table"
+    parent: str = ""
+    """Of a partition or an inherited table: the table above it, by its name, where known (PostgreSQL)."""
     partitions: tuple[Partition, ...] = ()
     partition_key: tuple[str, ...] = ()
     """The columns that any level is partitioned by; an expression is shown as its SQL."""

@@ -1,0 +1,52 @@
+"""Keys that differ byte by byte and are one to the unique index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dedupaudit.display import visible
+from dedupaudit.migrate.facts import Facts, KeyColumn
+from dedupaudit.migrate.plan import Concern
+from dedupaudit.migrate.preflight.base import Asked, note, quote, warning
+
+
+def look(facts: Facts, asked: Asked) -> Iterator[Concern]:
+    """Show the pairs that only the collation makes equal; else say which collation will judge."""
+    loose = [column for column in facts.key if not column.bytewise]
+    judge = ", ".join(
+        f"{visible(column.name)} by {visible(column.collation) if column.collation else visible(column.declared)}"
+        for column in loose
+    )
+    if facts.duplicates.pairs:
+        shown = "; ".join(f"{_key(pair.first)} and {_key(pair.second)}" for pair in facts.duplicates.pairs[:5])
+        yield warning(
+            f"keys of {visible(asked.table)} that differ byte by byte are one to its unique index"
+            f"{f' ({judge})' if judge else ''}, and the clean step takes them for duplicates: {shown}",
+            f"if they are different events, compare bytes first: {_bytewise(facts, asked, loose)}" if loose else "",
+        )
+    elif loose:
+        yield note(
+            f"the unique index of {visible(asked.table)} compares {judge}, not byte by byte: no stored keys clash"
+        )
+
+
+def _key(parts: tuple[str, ...]) -> str:
+    # A pair that looks the same on screen says nothing: quotes show the spaces.
+    shown = [visible(part) for part in parts]
+    return shown[0] if len(shown) == 1 else f"({', '.join(shown)})"
+
+
+def _bytewise(facts: Facts, asked: Asked, loose: list[KeyColumn]) -> str:
+    column = loose[0]
+    name = quote(facts.product, column.name)
+    match facts.product:
+        case "postgresql":
+            return f'ALTER TABLE {asked.quoted} ALTER COLUMN {name} TYPE text COLLATE "C"'
+        case "sqlite":
+            return f"make the table anew with {name} TEXT COLLATE BINARY"
+        case _:
+            characters = column.collation.partition("_")[0] or "utf8mb4"
+            return (
+                f"ALTER TABLE {asked.quoted} MODIFY {name} {column.declared} CHARACTER SET {characters}"
+                f" COLLATE {characters}_bin, with the column's other attributes as SHOW CREATE TABLE has them"
+            )
