@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote as percent
 
@@ -40,19 +41,21 @@ def read_facts(settings: DatabaseSettings, table: Table, constraint: str, interr
     path = Path(settings.url.database or "")
     immutable = settings.url.query.get("immutable") == "1"
     try:
-        with closing(_connect(path, immutable=immutable)) as connection:
+        # Not by hand while it is open in WAL mode: to close it would drop the locks that this process has on it.
+        asleep = not Path(f"{path}-wal").exists() and path.is_file() and is_sleeping_wal(path)
+        with closing(_connect(path, immutable=immutable or asleep)) as connection:
             connection.set_progress_handler(lambda: interrupt.signum is not None, _STEPS)
             connection.execute("BEGIN")
-            return _facts(connection, path, table, constraint, immutable=immutable)
+            facts = _facts(connection, path, table, constraint, immutable=immutable)
+            # Read without locks, it does not say that it is a WAL.
+            return replace(facts, settings={"journal_mode": "wal"}) if asleep else facts
     except sqlite3.Error as error:
         interrupt.check()
         raise explain(error, path) from error
 
 
 def _connect(path: Path, *, immutable: bool) -> sqlite3.Connection:
-    """Open it for reading; by hand never while it is open in WAL mode, for a file closed drops its process's locks."""
-    asleep = not Path(f"{path}-wal").exists() and path.is_file() and is_sleeping_wal(path)
-    mode = "?mode=ro&immutable=1" if immutable or asleep else "?mode=ro"
+    mode = "?mode=ro&immutable=1" if immutable else "?mode=ro"
     connection = sqlite3.connect(
         f"file:{percent(str(path.absolute()))}{mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
     )
