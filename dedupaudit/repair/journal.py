@@ -136,15 +136,19 @@ class Journal:
         *,
         kind: Kind = "repair",
         parent: str | None = None,
+        about: dict[str, object] | None = None,
     ) -> Run:
-        """Write a new run of a plan; `touched` are the tables whose rows it may change, with the columns they have."""
+        """Write a new run of a plan; `touched` are the tables whose rows it may change, with the columns they have.
+
+        A migration has what it is `about` in their place: what a rollback must know.
+        """
         now = iso(self._database.clock())
         run = Run(
             id=f"{now[:19].replace('-', '').replace(':', '')}-{secrets.token_hex(3)}",
             plan=plan,
             table_name=name,
             table_real=catalog.quoted,
-            columns=json.dumps({one.quoted: [column.name for column in one.columns] for one in touched}),
+            columns=json.dumps(about or {one.quoted: [column.name for column in one.columns] for one in touched}),
             state="running",
             token=1,
             started_at=now,

@@ -88,6 +88,18 @@ class Pace:
             self._announce(f"waiting for a lock{who}: {busy.message}")
         self.sleep(min(0.05 * 2**attempt, 2.0) * random.uniform(0.5, 1.5))  # noqa: S311 (jitter, no secret)
 
+    def patiently(self, act: Callable[[], None], seconds: float) -> None:
+        """Do it, again while others are in the way; raises the last Busy when so much time is over."""
+        end, attempt = time.monotonic() + seconds, 0
+        while True:
+            try:
+                return act()
+            except Busy as busy:
+                attempt += 1
+                if time.monotonic() >= end:
+                    raise
+                self.back_off(attempt, busy)
+
     def sleep(self, seconds: float) -> None:
         """Sleep; a signal ends it at once, and raises Cancelled."""
         end = time.monotonic() + seconds

@@ -182,7 +182,7 @@ class Known:
 def known_runs(settings: Settings) -> list[Known]:
     """Return all runs of the database, the oldest first."""
     with opened(database_of(settings)) as database:
-        return [Known(run, _state(database, run)) for run in Journal(database).runs()]
+        return [known(database, run) for run in Journal(database).runs()]
 
 
 def known_run(settings: Settings, named: str) -> tuple[Known, list[Entry]]:
@@ -190,13 +190,14 @@ def known_run(settings: Settings, named: str) -> tuple[Known, list[Entry]]:
     with opened(database_of(settings)) as database:
         journal = Journal(database)
         run = journal.run(named)
-        return Known(run, _state(database, run)), journal.skipped(run, SHOWN)
+        return known(database, run), journal.skipped(run, SHOWN)
 
 
-def _state(database: RepairDatabase, run: Run) -> str:
+def known(database: RepairDatabase, run: Run) -> Known:
+    """Return a run with the state that it truly is in."""
     if run.state in ("running", "undoing"):
-        return run.state if is_alive(database, run) else "interrupted"
-    return run.state
+        return Known(run, run.state if is_alive(database, run) else "interrupted")
+    return Known(run, run.state)
 
 
 def purge(

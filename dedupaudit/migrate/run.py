@@ -1,0 +1,355 @@
+"""What `migrate apply` does, from settings to outcome."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from dedupaudit.config import DatabaseSettings, Settings
+from dedupaudit.display import visible
+from dedupaudit.errors import AuditError, Cancelled, ExitCode, Refused, RunFailed
+from dedupaudit.interrupt import Interrupt
+from dedupaudit.migrate.applying import Migrating
+from dedupaudit.migrate.clean import Cleaning, Opened, Rule, close_rounds, rounds_of, totals_of
+from dedupaudit.migrate.databases.protocol import Target
+from dedupaudit.migrate.plan import Concern, MigrateHeader, Step
+from dedupaudit.migrate.planfile import MigrationFile
+from dedupaudit.migrate.planning import reading_of
+from dedupaudit.migrate.preflight import concerns
+from dedupaudit.migrate.preflight.base import Asked
+from dedupaudit.migrate.wanted import About, Wanted, Wish, wanted_of
+from dedupaudit.progress import Progress
+from dedupaudit.repair.errors import Locked, Surprise
+from dedupaudit.repair.journal import Journal, Run
+from dedupaudit.repair.objects import ObjectLook
+from dedupaudit.repair.opening import acquire, database_of, opened, planned_table, refuse
+from dedupaudit.repair.pace import Announce, Kindness, Pace
+from dedupaudit.repair.run import age_of, lag_of, refuse_blind_wait, touched_by
+from dedupaudit.sources.tables import open_source
+from dedupaudit.sources.tables.catalog import guard
+from dedupaudit.sources.tables.protocol import TableSource
+from dedupaudit.sources.tables.resolve import resolve
+from dedupaudit.sources.tables.table import Table
+from dedupaudit.times import iso
+
+
+@dataclass(frozen=True)
+class ApplyRequest:
+    """What an apply is asked for; times are seconds. `wait` bounds every wait for others."""
+
+    plan: Path
+    max_age: float = 3600.0
+    kindness: Kindness = field(default_factory=Kindness)
+    keep_guard: bool = False
+    wait: float = 600.0
+    allowed_triggers: tuple[str, ...] = ()
+    replicas: tuple[DatabaseSettings, ...] = ()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What is shown before anything is changed. `resumed` is the run that goes on, None for a new one."""
+
+    header: MigrateHeader
+    steps: tuple[Step, ...]
+    place: str
+    age: float
+    concerns: tuple[Concern, ...]
+    resumed: Run | None
+
+
+Confirm = Callable[[Offer], None]
+"""Asks; raises Refused or UsageError where the answer is no."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was seen at the end, not believed. Rows are those of all clean rounds, each proved by itself."""
+
+    constraint: str
+    index_state: str
+    duplicates: int
+    probe: str
+    rows_read: int
+    rows_kept: int
+    rows_quarantined: int
+    holds: bool
+    seconds: float
+    cleaning_seconds: float
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """What an apply came to. `cleaned` are its repairs; `stopped` says why it did not get to the end."""
+
+    run: Run
+    cleaned: tuple[Run, ...] = ()
+    evidence: Evidence | None = None
+    withdrawn: bool = False
+    stopped: str | None = None
+    signum: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """Return the contract's exit code."""
+        if self.signum is not None:
+            return 128 + self.signum
+        return ExitCode.CLEAN if self.stopped is None else ExitCode.INCOMPLETE
+
+
+def apply_migration(
+    settings: Settings,
+    request: ApplyRequest,
+    *,
+    interrupt: Interrupt,
+    progress: Progress,
+    announce: Announce,
+    confirm: Confirm,
+) -> Migrated:
+    """Apply a plan file to its database. Raises Refused, Locked, RunFailed and what a source raises."""
+    with MigrationFile(request.plan) as plan, ExitStack() as stack:
+        return _Apply(settings, request, plan, interrupt, progress, announce, confirm, stack).apply()
+
+
+@dataclass
+class _Apply:
+    """The parts of one apply, put together."""
+
+    settings: Settings
+    request: ApplyRequest
+    plan: MigrationFile
+    interrupt: Interrupt
+    progress: Progress
+    announce: Announce
+    confirm: Confirm
+    stack: ExitStack
+
+    def apply(self) -> Migrated:
+        header = self.plan.header
+        if header.protecting is not None:
+            raise Refused(
+                f"the plan has no steps: {visible(header.protecting)} kept the key unique already",
+                "make it again with `dedupaudit migrate plan` if that has changed",
+            )
+        settings = database_of(self.settings, header.source)
+        refuse_blind_wait(settings, self.request.replicas, self.request.kindness)
+        table = replace(planned_table(self.settings, settings, header, self.interrupt), where=None)
+        # Before the connection that writes is open: whoever closes an SQLite file drops all locks of the process on it.
+        wanted = wanted_of(self.settings, settings, table, Wish(header.constraint), self.interrupt)
+        target = self._target(wanted)
+        database = self.stack.enter_context(opened(settings))
+        journal = Journal(database)
+        earlier = self._earlier(journal)
+        if earlier is not None and earlier.state == "done":
+            _refuse_vanished(wanted, header, earlier)
+            return Migrated(earlier, tuple(rounds_of(journal, earlier)), _evidence_of(earlier))
+        found = self._preflight(wanted, resumed=earlier is not None)
+        age = age_of(database, header, self.request.max_age, resumed=earlier is not None)
+        inspection = database.inspect(table)
+        migration = wanted.dialect.migration(database, target, self.interrupt)
+        allowed = (*self.request.allowed_triggers, *migration.guard_triggers())
+        refuse(inspection, table, allowed, updates=True)
+        self.confirm(Offer(header, self.plan.steps, database.place, age, found, earlier))
+        touched = touched_by(table, inspection.links)
+        database.prepare(touched)
+        acquire(database, journal, table.catalog.quoted)
+        self._refuse_other(journal, table)
+        run = self._begun(journal, table)
+        if run.state == "done":
+            return Migrated(run, tuple(rounds_of(journal, run)), _evidence_of(run))
+        exists = None
+        if table.upload and self.settings.objects and self.settings.objects.url:
+            exists = ObjectLook(self.settings, table, self.interrupt, self.announce, self.stack).exists
+        ask_lag = lag_of(database, self.request.replicas, self.interrupt, self.progress, self.stack)
+        pace = Pace(database, self.request.kindness, self.interrupt, self.announce, ask_lag)
+        rule = Rule(header.max_delete, header.on_conflict, allowed, exists)
+        cleaning = Cleaning(database, journal, table, run, rule, pace, self.interrupt, self.progress, self.announce)
+        at_once = header.strategy in wanted.dialect.one_transaction
+        work = Migrating(
+            migration,
+            self.plan.steps,
+            journal,
+            run,
+            cleaning,
+            pace,
+            self.interrupt,
+            self.announce,
+            self.request.wait,
+        )
+        return self._work(work, settings, table, at_once=at_once)
+
+    # ---- before anything is changed
+
+    def _target(self, wanted: Wanted) -> Target:
+        """Return what the plan wants; raises Refused where the steps would be others today."""
+        header = self.plan.header
+        target = Target(wanted.table, header.constraint, header.not_null, header.strategy, wanted.facts)
+        now = wanted.dialect.steps(target)
+        if [(step.name, step.sql) for step in now] != [(step.name, step.sql) for step in self.plan.steps]:
+            raise Refused(
+                f"the steps of the plan {self.plan.shown} are not those that table {visible(header.table)} needs now:"
+                " somebody changed it or the plan since",
+                "see `dedupaudit migrate status`; make a new plan with `dedupaudit migrate plan`",
+            )
+        return target
+
+    def _earlier(self, journal: Journal) -> Run | None:
+        """Return the last run of this very plan, unless it was rolled back."""
+        runs = [run for run in journal.runs("migrate") if run.plan == self.plan.sha256]
+        return runs[-1] if runs and runs[-1].state != "undone" else None
+
+    def _preflight(self, wanted: Wanted, *, resumed: bool) -> tuple[Concern, ...]:
+        """Look around once more; raises Refused for the first thing that forbids it."""
+        header, table = self.plan.header, wanted.table
+        asked = Asked(
+            table=table.name,
+            quoted=table.catalog.quoted,
+            key=table.key_names,
+            constraint=header.constraint,
+            not_null=bool(header.not_null),
+            strategy=header.strategy,
+            on_conflict=header.on_conflict,
+            resumed=resumed,
+        )
+        found = concerns(wanted.facts, asked)
+        for concern in found:
+            if concern.level == "refusal":
+                raise Refused(concern.message, concern.hint)
+        return found
+
+    def _refuse_other(self, journal: Journal, table: Table) -> None:
+        """Raise Refused where another plan's migration of the table was not finished: its guard is its own."""
+        for run in journal.runs("migrate"):
+            unfinished = run.state not in ("done", "undone")
+            if unfinished and run.table_real == table.catalog.quoted and run.plan != self.plan.sha256:
+                name = visible(table.name)
+                raise Refused(
+                    f"an earlier migration of {name} (run {run.id}) was not finished",
+                    f"apply its plan again, or `dedupaudit migrate rollback {name}`, then apply this one",
+                )
+
+    def _begun(self, journal: Journal, table: Table) -> Run:
+        earlier = self._earlier(journal)
+        if earlier is not None:
+            return earlier if earlier.state == "done" else journal.take_over(earlier, "running")
+        header = self.plan.header
+        about = About(header.constraint, header.not_null, header.strategy)
+        return journal.begin(
+            self.plan.sha256, table.name, table.catalog, (), kind="migrate", about=dict(about._asdict())
+        )
+
+    # ---- the work
+
+    def _work(self, work: Migrating, settings: DatabaseSettings, table: Table, *, at_once: bool) -> Migrated:
+        began = time.monotonic()
+        try:
+            with self.interrupt.deferred():
+                close_rounds(work.migration.repair, work.journal, table, work.run)
+                work.work(self._reader(settings), at_once=at_once)
+                seconds = time.monotonic() - began
+                return self._finished(work, settings, seconds)
+        except Cancelled as cancelled:
+            work.note_end("interrupted", "a signal asked for it")
+            return Migrated(work.run, stopped="a signal asked for it", signum=cancelled.signum)
+        except Locked:
+            raise
+        except Surprise as error:
+            work.note_end("failed", error.message)
+            raise
+        except Refused as error:
+            withdrawn = self._withdraw(work, at_once=at_once)
+            work.note_end("interrupted", error.message)
+            raise Refused(f"{error.message}{_told(withdrawn, at_once)}", error.hint) from error
+        except AuditError as error:
+            withdrawn = self._withdraw(work, at_once=at_once)
+            work.note_end("interrupted", error.message)
+            raise work.failed(error, withdrawn=withdrawn) from error
+
+    def _withdraw(self, work: Migrating, *, at_once: bool) -> bool:
+        if at_once:
+            return True
+        if self.request.keep_guard:
+            return False
+        self.announce("it cannot go on: removing the guard")
+        return work.withdraw()
+
+    def _reader(self, settings: DatabaseSettings) -> Opened:
+        @contextmanager
+        def read() -> Iterator[TableSource]:
+            source = open_source(settings, self.interrupt, self.progress, reading_of(self.settings))
+            try:
+                yield source
+            finally:
+                source.close()
+
+        return read
+
+    def _finished(self, work: Migrating, settings: DatabaseSettings, seconds: float) -> Migrated:
+        """Look once more with an auditor's eyes, prove, and close the run."""
+        database, journal = work.migration.repair, work.journal
+        rounds = rounds_of(journal, work.run)
+        read, kept, quarantined = totals_of(rounds)
+        holds = all(json.loads(run.proof or "{}").get("holds") for run in rounds if run.state == "done")
+        evidence = Evidence(
+            constraint=self.plan.header.constraint,
+            index_state=work.verified.index_state,
+            duplicates=work.verified.duplicates or 0,
+            probe=work.verified.probe,
+            rows_read=read,
+            rows_kept=kept,
+            rows_quarantined=quarantined,
+            holds=holds,
+            seconds=round(seconds, 3),
+            cleaning_seconds=round(work.cleaning_seconds, 3),
+        )
+        if not holds:
+            raise Surprise("conservation does not hold", "see `dedupaudit repair runs`")
+        done = replace(
+            work.run,
+            state="done",
+            finished_at=iso(database.clock()),
+            rows_kept=kept,
+            rows_deleted=quarantined,
+            proof=json.dumps(asdict(evidence)),
+            message=None,
+        )
+        work.close(done)
+        self._confirm_protected(settings)
+        return Migrated(done, tuple(rounds), evidence)
+
+    def _confirm_protected(self, settings: DatabaseSettings) -> None:
+        """See the constraint as an audit sees it, over another connection: what is committed, and nothing else."""
+        header = self.plan.header
+        source = open_source(settings, self.interrupt, self.progress)
+        try:
+            table = resolve(source, header.table, self.settings)
+        finally:
+            source.close()
+        if guard(table.catalog, table.key) is None:
+            raise RunFailed(
+                f"an audit does not see the constraint {visible(header.constraint)} of {visible(header.table)}",
+                "somebody may have dropped it at once: see `dedupaudit migrate status`",
+            )
+
+
+def _refuse_vanished(wanted: Wanted, header: MigrateHeader, run: Run) -> None:
+    """Raise Refused where a plan was applied, and somebody removed the constraint since."""
+    if wanted.facts.protecting is None:
+        raise Refused(
+            f"the plan was applied already (run {run.id}), and its constraint {visible(header.constraint)} is gone since",
+            f"make a new plan: dedupaudit migrate plan {visible(header.table)}",
+        )
+
+
+def _told(withdrawn: bool, at_once: bool) -> str:
+    if at_once:
+        return "; nothing was changed"
+    return "; the guard was removed" if withdrawn else "; the guard is still there, and refuses new duplicates"
+
+
+def _evidence_of(run: Run) -> Evidence | None:
+    return Evidence(**json.loads(run.proof)) if run.proof else None
