@@ -340,7 +340,7 @@ def _refuse_vanished(wanted: Wanted, header: MigrateHeader, run: Run) -> None:
     """Raise Refused where a plan was applied, and somebody removed the constraint since."""
     if wanted.facts.protecting is None:
         raise Refused(
-            f"the plan was applied already (run {run.id}), and its constraint {visible(header.constraint)} is gone since",
+            f"the plan was applied already (run {run.id}), and its constraint {visible(header.constraint)} is gone now",
             f"make a new plan: dedupaudit migrate plan {visible(header.table)}",
         )
 
