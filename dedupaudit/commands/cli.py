@@ -19,6 +19,7 @@ COMMANDS = {
     "audit": "All of it joined: every duplicate with its cause.",
     "explain": "One ID's timeline across database, object store and logs, with the verdict.",
     "repair": "Remove duplicate rows: plan, apply, undo. Nothing is lost.",
+    "migrate": "Put the unique constraint in place, with writers running: plan, apply, rollback.",
     "report": "Render a saved report again, without scanning.",
     "schema": "Print the JSON Schema of the report, a plan or the configuration.",
 }
@@ -30,6 +31,7 @@ Examples:
   dedupaudit scan activities --db sqlite:///app.db -f json -o report.json
   dedupaudit crosscheck --db sqlite:///app.db --objects file:///srv/objects
   dedupaudit repair plan activities --db sqlite:///app.db -o plan.jsonl
+  dedupaudit migrate plan activities --db sqlite:///app.db -o plan.jsonl
   dedupaudit init --db mysql://auditor@replica/app
 """
 

@@ -115,11 +115,11 @@ def _concerns(concerns: Sequence[Concern], width: int) -> Iterator[str]:
             yield from concern_lines(concern, width)
 
 
-def concern_lines(concern: Concern, width: int) -> Iterator[str]:
+def concern_lines(concern: Concern, width: int, label_width: int = _LABEL) -> Iterator[str]:
     """Yield what a check has to say, and the way out below it."""
-    yield from _fact(_LEVELS[concern.level], escape(concern.message), width)
+    yield from labelled(_LEVELS[concern.level], escape(concern.message), width, label_width)
     if concern.hint:
-        yield from prose(f"{' ' * (2 + _LABEL)}→ {escape(concern.hint)}", width, indent=4 + _LABEL)
+        yield from prose(f"{' ' * (2 + label_width)}→ {escape(concern.hint)}", width, indent=4 + label_width)
 
 
 # ---- steps
@@ -128,7 +128,8 @@ def concern_lines(concern: Concern, width: int) -> Iterator[str]:
 def _steps(steps: Sequence[Step], width: int, *, in_full: bool) -> Iterator[str]:
     total, disk = sum(step.seconds for step in steps), sum(step.bytes for step in steps)
     room = f", and{TOGETHER}{_estimated(size(disk))} of disk" if disk else ""
-    told = f"STEPS  {_estimated(length(total) if total else '< 1 s')} without waits{room}; nothing is changed until `migrate apply`."
+    time = _estimated(length(total) if total else "< 1 s")
+    told = f"STEPS  {time} without waits{room}; nothing is changed until `migrate apply`."
     if any(step.briefly for step in steps):
         told += " A lock for an instant is waited for 1 s at most, and tried again: nobody queues behind it for longer."
     yield from prose(told, width, indent=7)
