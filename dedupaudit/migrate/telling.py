@@ -73,14 +73,16 @@ def _keeps_out(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
                 yield "keeps out", f"{who} {how}: {', '.join(names)}"
 
 
-def migrated_lines(migrated: Migrated, header: MigrateHeader | None, width: int = 80, where: str = "") -> list[str]:
-    """Return what an apply came to; `header` is the plan's, None where the plan had been applied already."""
+def migrated_lines(
+    migrated: Migrated, header: MigrateHeader, width: int = 80, where: str = "", *, already: bool = False
+) -> list[str]:
+    """Return what an apply came to; `header` is the plan's, `already` says that it had been applied before."""
     run, evidence = migrated.run, migrated.evidence
     table = visible(run.table_name)
     if migrated.stopped is not None or evidence is None:
         return _stopped_lines(migrated, width, where)
     name = visible(evidence.constraint)
-    if header is None:
+    if already:
         lines = prose(f"This plan was applied already, by run {run.id} at {run.finished_at}: nothing to do.", width)
     else:
         lines = prose(f"run {run.id}: {key_of(header)} of {table} is unique now, by the constraint {name}", width)
@@ -134,13 +136,13 @@ def _rollback(table: str, where: str) -> str:
     return f"dedupaudit migrate rollback {quote(visible(table))}{where}"
 
 
-def incident(migrated: Migrated, header: MigrateHeader | None) -> str | None:
+def incident(migrated: Migrated, header: MigrateHeader) -> str | None:
     """Return what was done in one sentence, for the incident report; None where it was not done to the end."""
     run, evidence = migrated.run, migrated.evidence
     if evidence is None or migrated.stopped is not None:
         return None
-    on = f"{visible(run.table_name)}{' ' + key_of(header) if header else ''}"
-    how = "" if header is None else " in one transaction" if header.strategy == "small" else " online"
+    on = f"{visible(run.table_name)} {key_of(header)}"
+    how = "in one transaction" if header.strategy == "small" else "online"
     rows = "no row had to be removed"
     if evidence.rows_quarantined:
         ids = sum(one.groups_done for one in migrated.cleaned)
@@ -152,7 +154,7 @@ def incident(migrated: Migrated, header: MigrateHeader | None) -> str | None:
         )
     found = "no duplicate" if evidence.duplicates == 0 else "DUPLICATES"
     return (
-        f"{_when(run)} the unique constraint {visible(evidence.constraint)} was put on {on}{how}; {rows};"
+        f"{_when(run)} the unique constraint {visible(evidence.constraint)} was put on {on} {how}; {rows};"
         f" a scan without the new index finds {found}; {escape(evidence.probe)}."
     )
 

@@ -33,7 +33,7 @@ def migration_json(known: Known) -> dict[str, object]:
     return {**run_json(known), "kind": known.run.kind}
 
 
-def migrated_json(migrated: Migrated, header: MigrateHeader | None) -> dict[str, object]:
+def migrated_json(migrated: Migrated, header: MigrateHeader) -> dict[str, object]:
     """Return what an apply came to."""
     return {
         "run": migration_json(Known(migrated.run, migrated.run.state)),

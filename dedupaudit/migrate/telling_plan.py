@@ -26,12 +26,14 @@ _GAP = 2
 _WIDEST_CELL = 40
 
 
-def plan_lines(header: MigrateHeader, steps: Sequence[Step], width: int = 80, *, in_full: bool = False) -> list[str]:
-    """Return a plan for people; `in_full` shows its SQL to the last line."""
+def plan_lines(
+    header: MigrateHeader, steps: Sequence[Step], width: int = 80, *, in_full: bool = False, briefly: bool = False
+) -> list[str]:
+    """Return a plan for people; `in_full` shows its SQL to the last line, `briefly` none of its steps."""
     if header.protecting is not None:
         return [*_wanted(header, width), *_prose_done(header, width), *_concerns(header.concerns, width)]
     lines = [*_wanted(header, width), *_duplicates(header, width), *_concerns(header.concerns, width)]
-    if is_refused(header):
+    if briefly or is_refused(header):
         return lines
     lines += ["", *_steps(steps, width, in_full=in_full)]
     return [*lines, "", *_behaviour(header, width)]
@@ -134,17 +136,21 @@ def _steps(steps: Sequence[Step], width: int, *, in_full: bool) -> Iterator[str]
         told += " A lock for an instant is waited for 1 s at most, and tried again: nobody queues behind it for longer."
     yield from prose(told, width, indent=7)
     digits = len(str(len(steps)))
+    held = False
     for number, step in enumerate(steps, start=1):
-        yield from _step(number, digits, step, width, in_full=in_full)
+        yield from _step(number, digits, step, width, in_full=in_full, held=held)
+        held = held or step.name == "lock"
 
 
-def _step(number: int, digits: int, step: Step, width: int, *, in_full: bool) -> Iterator[str]:
+def _step(number: int, digits: int, step: Step, width: int, *, in_full: bool, held: bool) -> Iterator[str]:
+    """Yield what a step is; `held` says that the one transaction has its lock already."""
     indent = digits + 2 + _LABEL
     yield from prose(f"{number:>{digits}}. {step.name:<{_LABEL}}{WORDS[step.name]}", width, indent=indent)
     pad = " " * indent
     if step.why:
         yield from prose(f"{pad}{escape(step.why)}", width, indent=indent)
-    yield from prose(f"{pad}{who_waits(step)}; {cost(step)}", width, indent=indent)
+    waits = "under the lock of the first step" if held else who_waits(step)
+    yield from prose(f"{pad}{waits}; {cost(step)}", width, indent=indent)
     for statement in step.sql:
         lines = sql_lines(statement)
         yield from (f"{pad}  {line}" for line in (lines if in_full else [_first(lines, max(width, 60) - indent - 2)]))
@@ -212,9 +218,13 @@ def table_lines(rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
 
 def _widths(rows: Sequence[Sequence[str]], room: int) -> list[int]:
     """Give each column what its longest cell needs, and where that is too much, the widest ones the less."""
-    widths = [min(max(len(row[at]) for row in rows), _WIDEST_CELL) for at in range(len(rows[0]))]
+    columns = [[row[at] for row in rows] for at in range(len(rows[0]))]
+    widths = [min(max(map(len, cells)), _WIDEST_CELL) for cells in columns]
+    longest_words = [max(len(word) for cell in cells for word in cell.split() or [""]) for cells in columns]
     while sum(widths) + _GAP * (len(widths) - 1) > room:
-        widths[widths.index(max(widths))] -= 1
+        # A column that cannot give without breaking a word gives only when none else can.
+        at = max(range(len(widths)), key=lambda at: (widths[at] > longest_words[at], widths[at]))
+        widths[at] -= 1
     return widths
 
 

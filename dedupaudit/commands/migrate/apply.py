@@ -14,7 +14,6 @@ from dedupaudit.interrupt import Runtime
 
 if TYPE_CHECKING:
     from dedupaudit.config import Settings
-    from dedupaudit.migrate.plan import MigrateHeader
     from dedupaudit.migrate.run import ApplyRequest, Migrated, Offer
 
 HELP = """\b
@@ -53,6 +52,7 @@ def command(runtime: Runtime, /, plan: Path, confirm: str | None, **given: Any) 
     from dedupaudit.commands.answering import answer, refuse_output, where, width_of
     from dedupaudit.commands.asking import ask
     from dedupaudit.commands.running import announcing, collect_seldom, progress_for
+    from dedupaudit.migrate.planfile import MigrationFile
     from dedupaudit.migrate.run import apply_migration
     from dedupaudit.migrate.telling import migrated_lines, offer_lines
     from dedupaudit.migrate.telling_json import migrated_json
@@ -61,11 +61,11 @@ def command(runtime: Runtime, /, plan: Path, confirm: str | None, **given: Any) 
     settings = settings_of(given)
     refuse_output(settings, ("the plan", plan))
     options = settings.options
-    header: MigrateHeader | None = None
+    asked = False
 
     def confirmed(offer: Offer) -> None:
-        nonlocal header
-        header = offer.header
+        nonlocal asked
+        asked = True
         ask(offer_lines(offer, width_of(sys.stderr)), offer.header.table, confirm, quiet=options.quiet)
 
     collect_seldom()
@@ -78,9 +78,11 @@ def command(runtime: Runtime, /, plan: Path, confirm: str | None, **given: Any) 
             announce=announcing(options),
             confirm=confirmed,
         )
+    with MigrationFile(plan) as file:
+        header = file.header
     answer(
         settings,
-        lambda width: migrated_lines(migrated, header, width, where()),
+        lambda width: migrated_lines(migrated, header, width, where(), already=not asked),
         lambda: migrated_json(migrated, header),
     )
     _tell_stop(migrated, settings)

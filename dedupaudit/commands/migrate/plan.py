@@ -24,7 +24,7 @@ HELP = """\b
 Examples:
   dedupaudit migrate plan activities --db sqlite:///app.db -o plan.jsonl
   dedupaudit migrate plan activities --sql | less
-  dedupaudit migrate plan activities --strategy guarded --not-null -o plan.jsonl
+  dedupaudit migrate plan activities --strategy guarded -o plan.jsonl
   dedupaudit migrate plan -o plans/
 
 Look at TABLE (without one, at all that are configured or usual), and tell how its ID would become unique: what stands
@@ -198,7 +198,7 @@ class _Planning:
             self.documents.append(plan_json(header, plan.steps, path))
         elif not (self.aside and options.quiet):
             width = width_of(sys.stderr if self.aside else sys.stdout)
-            lines = plan_lines(header, plan.steps, width, in_full=options.verbose)
+            lines = plan_lines(header, plan.steps, width, in_full=options.verbose, briefly=self.aside)
             for line in [*([] if is_first else ["", ""]), *lines, *self._next(plan, path)]:
                 click.echo(scrub(line), err=self.aside)
         if plan.refused:
