@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from dedupaudit.causes.explainer import Explainer
 from dedupaudit.display import visible
 from dedupaudit.errors import Cancelled, Refused, SourceError
 from dedupaudit.interrupt import Interrupt
@@ -49,6 +50,7 @@ class Rule:
     on_conflict: str | None = None
     allowed_triggers: tuple[str, ...] = ()
     exists: ObjectExists | None = None
+    explainer: Explainer | None = None
 
 
 @dataclass
@@ -116,7 +118,7 @@ class Cleaning:
         if limit.rows is not None:
             limit = limit.model_copy(update={"rows": max(limit.rows - removed, 0)})
         request = PlanRequest(self.table.name, limit, self.rule.on_conflict)
-        return planner_of(source, self.table, request, exists=self.rule.exists)
+        return planner_of(source, self.table, request, self.rule.explainer, self.rule.exists)
 
     def _refuse_left(self, planner: Planner, left: dict[str, int]) -> None:
         """Raise Refused for groups that no rule settles."""

@@ -99,6 +99,8 @@ class Duplicates:
     groups: int = 0
     removed: int = 0
     """Rows that would go into quarantine."""
+    merged: int = 0
+    """Groups whose row that stays takes values of the others: it is updated."""
     rules: dict[str, int] = field(default_factory=dict)
     left: dict[str, int] = field(default_factory=dict)
     """Groups that need a person, by why: conflicting, id_collision, blank key, unnamed."""

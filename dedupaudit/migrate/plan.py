@@ -73,6 +73,7 @@ class Found(_Line):
 
     groups: int
     removed: int
+    merged: int = 0
     rules: dict[str, int]
     left: dict[str, int]
 

@@ -94,6 +94,7 @@ def plan_migration(
             duplicates = Duplicates(
                 groups=totals.groups,
                 removed=totals.removed,
+                merged=totals.merged,
                 rules=totals.rules,
                 left=totals.left,
                 first_left=tuple((key_text(wanted.table, key), why) for key, why in planner.first_left),
@@ -153,6 +154,7 @@ def _planned(source: TableSource, wanted: Wanted, request: PlanRequest) -> Migra
         found=Found(
             groups=facts.duplicates.groups,
             removed=facts.duplicates.removed,
+            merged=facts.duplicates.merged,
             rules=facts.duplicates.rules,
             left=facts.duplicates.left,
         ),

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from dedupaudit.causes.explainer import Explainer
 from dedupaudit.config import DatabaseSettings, Settings
 from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, Cancelled, ExitCode, Refused, RunFailed
@@ -23,6 +24,7 @@ from dedupaudit.migrate.preflight import concerns
 from dedupaudit.migrate.preflight.base import Asked
 from dedupaudit.migrate.wanted import About, Wanted, Wish, wanted_of
 from dedupaudit.progress import Progress
+from dedupaudit.repair.databases.protocol import RepairDatabase
 from dedupaudit.repair.errors import Locked, Surprise
 from dedupaudit.repair.journal import Journal, Run
 from dedupaudit.repair.objects import ObjectLook
@@ -48,6 +50,8 @@ class ApplyRequest:
     wait: float = 600.0
     allowed_triggers: tuple[str, ...] = ()
     replicas: tuple[DatabaseSettings, ...] = ()
+    explainer: Explainer | None = None
+    """What tells a retry from two events; with logs it can prove more."""
 
 
 @dataclass(frozen=True)
@@ -152,12 +156,13 @@ class _Apply:
         inspection = database.inspect(table)
         migration = wanted.dialect.migration(database, target, self.interrupt)
         allowed = (*self.request.allowed_triggers, *migration.guard_triggers())
-        refuse(inspection, table, allowed, updates=True)
+        itself = any(link.child.quoted == table.catalog.quoted for link in inspection.links)
+        refuse(inspection, table, allowed, updates=itself or header.found.merged > 0)
         self.confirm(Offer(header, self.plan.steps, database.place, age, found, earlier))
         touched = touched_by(table, inspection.links)
         database.prepare(touched)
         acquire(database, journal, table.catalog.quoted)
-        self._refuse_other(journal, table)
+        self._settle_others(journal, wanted, database)
         run = self._begun(journal, table)
         if run.state == "done":
             return Migrated(run, tuple(rounds_of(journal, run)), _evidence_of(run))
@@ -166,7 +171,7 @@ class _Apply:
             exists = ObjectLook(self.settings, table, self.interrupt, self.announce, self.stack).exists
         ask_lag = lag_of(database, self.request.replicas, self.interrupt, self.progress, self.stack)
         pace = Pace(database, self.request.kindness, self.interrupt, self.announce, ask_lag)
-        rule = Rule(header.max_delete, header.on_conflict, allowed, exists)
+        rule = Rule(header.max_delete, header.on_conflict, allowed, exists, self.request.explainer)
         cleaning = Cleaning(database, journal, table, run, rule, pace, self.interrupt, self.progress, self.announce)
         at_once = header.strategy in wanted.dialect.one_transaction
         work = Migrating(
@@ -221,16 +226,23 @@ class _Apply:
                 raise Refused(concern.message, concern.hint)
         return found
 
-    def _refuse_other(self, journal: Journal, table: Table) -> None:
-        """Raise Refused where another plan's migration of the table was not finished: its guard is its own."""
+    def _settle_others(self, journal: Journal, wanted: Wanted, database: RepairDatabase) -> None:
+        """Close earlier migrations of the table that left nothing; raises Refused for one that left its guard."""
+        name = visible(wanted.table.name)
         for run in journal.runs("migrate"):
-            unfinished = run.state not in ("done", "undone")
-            if unfinished and run.table_real == table.catalog.quoted and run.plan != self.plan.sha256:
-                name = visible(table.name)
+            of_table = run.table_real == wanted.table.catalog.quoted and run.plan != self.plan.sha256
+            if not of_table or run.state in ("done", "undone"):
+                continue
+            standing = wanted.dialect.migration(database, wanted.target_of(run), self.interrupt).standing()
+            if standing.leftovers or standing.unique != "none":
                 raise Refused(
                     f"an earlier migration of {name} (run {run.id}) was not finished",
                     f"apply its plan again, or `dedupaudit migrate rollback {name}`, then apply this one",
                 )
+            mine = journal.take_over(run, "undoing")
+            close_rounds(database, journal, wanted.table, mine)
+            with database.transaction():
+                journal.save(replace(mine, state="undone", message="given up: nothing of it was left but quarantine"))
 
     def _begun(self, journal: Journal, table: Table) -> Run:
         earlier = self._earlier(journal)
