@@ -1,4 +1,4 @@
-"""Facts with nothing in the way, versions as the servers told them (MySQL: as its manual has them); tests change one."""
+"""Facts with nothing in the way, with the versions that servers told (MySQL: as its manual has them)."""
 
 from __future__ import annotations
 
