@@ -113,7 +113,12 @@ def columns_sql(facts: Facts, names: Iterable[str]) -> str:
 
 def command(verb: str, asked: Asked, *options: str) -> str:
     """Return a command of this tool about the table: `dedupaudit repair plan activities`, inert in a shell."""
-    return " ".join(["dedupaudit", verb, shlex.quote(escape(asked.table)), *options])
+    return " ".join(["dedupaudit", verb, word(asked.table), *options])
+
+
+def word(text: str) -> str:
+    """Return text as one word of a shell, in which nothing is done with it."""
+    return shlex.quote(escape(text))
 
 
 def rows_where(asked: Asked, rest: str) -> str:

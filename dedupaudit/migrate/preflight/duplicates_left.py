@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dedupaudit.display import visible
 from dedupaudit.migrate.facts import Facts
 from dedupaudit.migrate.plan import Concern
-from dedupaudit.migrate.preflight.base import Asked, command, counted, have, key_of, note, refusal, setting, toml
+from dedupaudit.migrate.preflight.base import Asked, command, counted, have, key_of, note, refusal, setting, toml, word
 
 
 def look(facts: Facts, asked: Asked) -> Iterator[Concern]:
@@ -34,7 +34,7 @@ def look(facts: Facts, asked: Asked) -> Iterator[Concern]:
             f"look at them: {command('repair plan', asked)} --sql",
         )
     if found.removed:
-        policy = ("--on-conflict", asked.on_conflict) if asked.on_conflict else ()
+        policy = ("--on-conflict", word(asked.on_conflict)) if asked.on_conflict else ()
         rules = ", ".join(f"{visible(rule)}: {number:,}" for rule, number in sorted(found.rules.items()))
         yield note(
             f"the clean step moves {counted(found.removed, 'row')} of {_counted_keys(sum(found.rules.values()))}"

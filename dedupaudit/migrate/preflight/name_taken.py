@@ -20,7 +20,7 @@ def look(facts: Facts, asked: Asked) -> Iterator[Concern]:
         other = json.dumps(_other(asked.constraint), ensure_ascii=False)
         yield refusal(
             f"the name {visible(asked.constraint)} is taken already, by {visible(facts.name_taken_by)}",
-            f"choose another, {setting(asked, f'constraint = {other}')}; then {command('migrate plan', asked)}",
+            f"choose another, set {setting(asked, f'constraint = {other}')}; then {command('migrate plan', asked)}",
         )
 
 

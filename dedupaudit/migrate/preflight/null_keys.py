@@ -31,18 +31,18 @@ def look(facts: Facts, asked: Asked) -> Iterator[Concern]:
         yield refusal(
             f"{counted(facts.null_keys, 'row')} of {visible(asked.table)} {have(facts.null_keys)} NULL in the key"
             f" {key_of(asked)}, and NOT NULL is asked for",
-            f"see them: {rows_where(asked, f'WHERE {condition}')}; give them keys or delete them, or"
+            f"see them: {rows_where(asked, f'WHERE {condition}')}; give them keys or delete them, or set"
             f" {setting(asked, 'not_null = false')}",
         )
     elif facts.null_keys:
         yield note(
             f"{counted(facts.null_keys, 'row')} of {visible(asked.table)} {have(facts.null_keys)} NULL in the key"
             f" {key_of(asked)}: a unique constraint lets any number of them in, the clean step leaves them",
-            f"to forbid NULL too, give these rows keys, and then {setting(asked, 'not_null = true')}",
+            f"to forbid NULL too, give these rows keys, and then set {setting(asked, 'not_null = true')}",
         )
     elif nullable and not asked.not_null:
         yield note(
             f"{columns_sql(facts, nullable)} of {visible(asked.table)} may be NULL, and a unique constraint lets any"
             " number of NULL keys in",
-            f"to forbid NULL too: --not-null, or {setting(asked, 'not_null = true')}",
+            f"to forbid NULL too: --not-null, or set {setting(asked, 'not_null = true')}",
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dedupaudit.display import visible
 from dedupaudit.migrate.facts import Facts
 from dedupaudit.migrate.plan import Concern
-from dedupaudit.migrate.preflight.base import Asked, refusal
+from dedupaudit.migrate.preflight.base import Asked, refusal, word
 
 
 def look(facts: Facts, asked: Asked) -> Iterator[Concern]:
@@ -16,6 +16,5 @@ def look(facts: Facts, asked: Asked) -> Iterator[Concern]:
         whole = f" of {visible(facts.parent)}" if facts.parent else ""
         yield refusal(
             f"{visible(asked.table)} is a partition{whole}: a constraint on it would let the same ID into the others",
-            "migrate the partitioned table: dedupaudit migrate plan"
-            f" {visible(facts.parent) if facts.parent else 'PARENT'}",
+            f"migrate the partitioned table: dedupaudit migrate plan {word(facts.parent or 'PARENT')}",
         )

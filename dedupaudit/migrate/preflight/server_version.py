@@ -73,7 +73,7 @@ BUGS: tuple[Bug, ...] = (
 
 def look(facts: Facts, asked: Asked) -> Iterator[Concern]:
     """Refuse what is too old, or would build a corrupt index; warn of what may fail and can be tried again."""
-    name = f"{_CALLED[facts.product]} {visible(facts.version_text)}"
+    name = _name(facts)
     oldest = OLDEST[facts.product]
     if facts.version < oldest:
         yield refusal(
@@ -99,6 +99,12 @@ def look(facts: Facts, asked: Asked) -> Iterator[Concern]:
                 f"{name} has a known bug: {bug.what} ({bug.where})",
                 "nothing is changed then: the clean step looks again, and the build is tried again",
             )
+
+
+def _name(facts: Facts) -> str:
+    """Return the product and its version; MariaDB says its name itself."""
+    called, text = _CALLED[facts.product], visible(facts.version_text)
+    return text if called.lower() in text.lower() else f"{called} {text}"
 
 
 def _has(version: tuple[int, ...], bug: Bug) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dedupaudit.display import visible
 from dedupaudit.migrate.facts import Facts
 from dedupaudit.migrate.plan import Concern
-from dedupaudit.migrate.preflight.base import Asked, has_guard, listed, note, warning
+from dedupaudit.migrate.preflight.base import Asked, has_guard, listed, note, warning, word
 
 
 def look(facts: Facts, asked: Asked) -> Iterator[Concern]:
@@ -29,7 +29,7 @@ def look(facts: Facts, asked: Asked) -> Iterator[Concern]:
             )
     deleting = [one.name for one in facts.triggers if "DELETE" in one.events]
     if deleting and facts.duplicates.removed:
-        flags = " ".join(f"--allow-trigger {visible(name)}" for name in deleting)
+        flags = " ".join(f"--allow-trigger {word(name)}" for name in deleting)
         yield warning(
             f"the clean step would fire {listed(deleting)} on {visible(asked.table)} for every duplicate that it"
             " moves into quarantine",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import pkgutil
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dedupaudit.migrate import preflight
-from dedupaudit.migrate.facts import Facts, KeyColumn
+from dedupaudit.migrate.facts import Duplicates, Facts, ForeignKey, KeyColumn, Pair, TableTrigger
 from dedupaudit.migrate.preflight import CHECKS, concerns, is_done
+from dedupaudit.migrate.preflight.base import Asked
 from tests.migrate.preflight.recorded import ASKED, MARIADB, MYSQL, POSTGRESQL, SMALL, SQLITE, duplicates
 
 HOSTILE = "a\x1b[2J\n\u202eb"
@@ -86,6 +90,37 @@ def test_no_foreign_name_reaches_a_terminal_as_it_is() -> None:
     assert len(found) > 12
     for concern in found:
         assert (concern.message + concern.hint).isprintable(), concern
+
+
+def any_of(kind: type[Any], **parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return values of a dataclass with every field drawn, and not only those that must be given."""
+    return st.builds(kind, **{field.name: ... for field in fields(kind)} | parts)
+
+
+def several(kind: type[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(any_of(kind), max_size=3).map(tuple)
+
+
+LEFT = st.dictionaries(
+    st.sampled_from(["conflicting", "id_collision", "blank key", "unnamed"]) | st.text(), st.integers(0, 9)
+)
+FACTS = any_of(
+    Facts,
+    key=several(KeyColumn),
+    foreign_keys=several(ForeignKey),
+    triggers=several(TableTrigger),
+    duplicates=any_of(Duplicates, pairs=several(Pair), left=LEFT),
+)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(FACTS, any_of(Asked))
+def test_whatever_the_facts_something_printable_is_said_and_a_refusal_has_its_way_out(
+    facts: Facts, asked: Asked
+) -> None:
+    for concern in concerns(facts, asked):
+        assert (concern.message + concern.hint).isprintable()
+        assert concern.hint or concern.level != "refusal"
 
 
 def test_every_refusal_says_what_to_do() -> None:

@@ -26,6 +26,11 @@ def test_a_version_that_is_too_old_is_refused(facts: Facts, version: tuple[int, 
     assert text in concern.message
 
 
+def test_a_version_that_has_the_name_already_is_not_named_twice() -> None:
+    assert only(CHECK, SQLITE, version=(3, 7), version_text="SQLite 3.7").message.startswith("SQLite 3.7 is too old")
+    assert only(CHECK, POSTGRESQL, version=(9, 6), version_text="9.6").message.startswith("PostgreSQL 9.6 is too old")
+
+
 @pytest.mark.parametrize(
     ("facts", "version"),
     [(POSTGRESQL, (13, 5)), (POSTGRESQL, (14, 4)), (POSTGRESQL, (18, 0)), (MARIADB, (10, 6)), (SQLITE, (3, 35, 0))],

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dedupaudit.migrate.facts import Facts
-from tests.migrate.preflight.recorded import MARIADB, POSTGRESQL, only, told
+from tests.migrate.preflight.recorded import MARIADB, POSTGRESQL, SQLITE, only, told
 
 CHECK = "unindexable"
 
@@ -19,6 +19,12 @@ def test_a_column_that_cannot_be_compared_is_refused(facts: Facts, declared: str
     assert concern.level == "refusal"
     assert f"column activity_id of activities is {declared}" in concern.message
     assert told("key_length", facts, key=key) == []
+
+
+def test_a_collation_of_the_application_is_refused() -> None:
+    concern = only(CHECK, SQLITE, key=(replace(SQLITE.key[0], collation="CHINESE", indexable=False),))
+    assert concern.level == "refusal"
+    assert "compared by CHINESE, a collation that only the application knows" in concern.message
 
 
 def test_columns_that_can_be_are_nothing_to_say() -> None:
