@@ -264,6 +264,8 @@ def rollback_offer_lines(offer: RollbackOffer, width: int = 80) -> list[str]:
 
 def rolled_back_lines(rolled: RolledBack, table: str, width: int = 80, where: str = "") -> list[str]:
     """Return what a rollback came to."""
+    if rolled.signum is not None:
+        return prose(f"{visible(table)}: the rollback was stopped by a signal; the same command goes on", width)
     run = f", run {visible(rolled.run.id)} with it" if rolled.run else ""
     lines = prose(f"{visible(table)}: the migration is rolled back{run}", width)
     for one in rolled.removed:
