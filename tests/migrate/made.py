@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from dedupaudit.migrate.plan import Behaviour, Concern, Found, MigrateHeader, Step
@@ -126,3 +129,11 @@ def evidence(**changes: Any) -> Evidence:
         "cleaning_seconds": 9.0,
     }
     return Evidence(**{**told, **changes})
+
+
+def played(db: Path, script: str) -> None:
+    """Run a script as SQLite's client would with `.bail on`; what fails ends it, and rolls back what is open."""
+    lines = script.splitlines()
+    assert lines.count(".bail on") == 1
+    with closing(sqlite3.connect(db)) as connection:
+        connection.executescript("\n".join(line for line in lines if not line.startswith(".")))
