@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -41,8 +41,7 @@ def read_facts(settings: DatabaseSettings, table: Table, constraint: str, interr
     path = Path(settings.url.database or "")
     immutable = settings.url.query.get("immutable") == "1"
     try:
-        # Not by hand while it is open in WAL mode: to close it would drop the locks that this process has on it.
-        asleep = not Path(f"{path}-wal").exists() and path.is_file() and is_sleeping_wal(path)
+        asleep = _is_asleep(path)
         with closing(_connect(path, immutable=immutable or asleep)) as connection:
             connection.set_progress_handler(lambda: interrupt.signum is not None, _STEPS)
             connection.execute("BEGIN")
@@ -52,6 +51,27 @@ def read_facts(settings: DatabaseSettings, table: Table, constraint: str, interr
     except sqlite3.Error as error:
         interrupt.check()
         raise explain(error, path) from error
+
+
+def read_defaults(settings: DatabaseSettings, tables: Sequence[str]) -> list[dict[str, str]]:
+    """Return the default of each column that has one, as SQL, for each of some tables; raises SourceError.
+
+    Nobody else of this process may have the file open: what is asked of it by hand drops its locks.
+    """
+    path = Path(settings.url.database or "")
+    immutable = settings.url.query.get("immutable") == "1"
+    try:
+        with closing(_connect(path, immutable=immutable or _is_asleep(path))) as connection:
+            asked = [connection.execute(f"PRAGMA main.table_xinfo({quote(table)})").fetchall() for table in tables]
+    except sqlite3.Error as error:
+        raise explain(error, path) from error
+    # Name, default, and whether a column is hidden or generated.
+    return [{str(row[1]): str(row[4]) for row in rows if row[4] is not None and row[6] == 0} for rows in asked]
+
+
+def _is_asleep(path: Path) -> bool:
+    """Say whether it is a WAL that nobody has open. While somebody has, it is not opened by hand, which costs locks."""
+    return not Path(f"{path}-wal").exists() and path.is_file() and is_sleeping_wal(path)
 
 
 def _connect(path: Path, *, immutable: bool) -> sqlite3.Connection:
