@@ -1,0 +1,252 @@
+"""The kill matrix of migrations: the tool killed after every statement of every strategy, while four writers go on.
+
+Afterwards `apply` goes on to the end, or `rollback` cleans up, in turn; then the catalog shows the constraint, or
+nothing of it, no guard, no lookup index and no invalid index, and no row is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.migrate.killing import (
+    CONFIG,
+    MigrateMariadb,
+    MigratePlace,
+    MigratePostgresql,
+    MigrateRunner,
+    MigrateSqlite,
+    ordered,
+    patiently,
+)
+from tests.migrate.killing_writers import Application, conserved, found_in, unique
+from tests.repair.killing import Order, Point
+from tests.servers.mariadb import MariadbServer
+from tests.servers.postgresql import PostgresqlServer
+
+LEAST = {
+    "sqlite small": 30,
+    "postgresql small": 30,
+    "postgresql guarded": 60,
+    "postgresql partitioned": 60,
+    "mariadb guarded": 60,
+}
+"""How many points each part has at least, for apply and rollback together: one that lost its points is no proof."""
+
+
+@dataclass
+class Scene:
+    """One database with its plan, and the process that forks the tool."""
+
+    place: MigratePlace
+    runner: MigrateRunner
+    part: str
+    points: list[str] = field(default_factory=list)
+    quarantined: int = 0
+    changes: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    def order(self, verb: str, point: Point | None = None) -> Order:
+        return ordered(self.place, verb, point=point)
+
+    def go_on(self, verb: str) -> str:
+        """Go on to the end by a command; return what the catalog must show of the constraint then."""
+        done = patiently(self.runner, self.order(verb))
+        said = f"{self.part}, {self.points[-1:]}, {verb}: {done}"
+        if verb == "rollback":
+            # Killed before anything was written down there is nothing to roll back.
+            assert done.code in (0, 4), said
+            return "none"
+        assert done.code == 0, said
+        return "valid"
+
+    def hold(self, application: Application, constraint: str) -> None:
+        try:
+            self._hold(application, constraint)
+        except AssertionError as error:
+            raise AssertionError(f"{self.part}, killed at {self.points[-1:]}: {error}") from error
+
+    def _hold(self, application: Application, constraint: str) -> None:
+        assert self.place.traces() == []
+        assert self.place.constraint() == constraint
+        found = found_in(self.place)
+        self.quarantined += conserved(application.changes(), found, linked=self.place.linked)
+        self.changes += len(application.changes())
+        assert constraint == "none" or unique(found)
+        told = self.runner.start(ordered(self.place, "status", "--format", "json")).completed()
+        (table,) = json.loads(told.out)["tables"]
+        assert not table["unfinished"], table
+        assert (table["guard"], table["lookup"], table["leftovers"]) == ("none", "none", []), table
+        assert {state for _kind, state, _rows in found.runs} <= {"done", "undone"}, found.runs
+        assert (table["protecting"] is not None) == (constraint == "valid"), table
+
+    def told(self, least: int, capsys: pytest.CaptureFixture[str]) -> None:
+        """Print the figures, and see that they say something."""
+        kinds = Counter(" ".join(point.split()[:3])[:32] for point in self.points)
+        # On stderr: the stdout of an xdist worker goes nowhere.
+        with capsys.disabled():
+            print(  # noqa: T201 (figures of the run)
+                f"\nkill points: migrate {self.part}: {len(self.points)} in {time.monotonic() - self.began:.0f} s,"
+                f" {len(kinds)} kinds of statement; {self.changes:,} changes by the writers,"
+                f" {self.quarantined:,} rows in quarantine",
+                file=sys.stderr,
+            )
+        assert len(self.points) >= least, kinds
+        assert self.changes > len(self.points), "the writers stood still"
+        assert self.quarantined > len(self.points), "nothing was cleaned"
+
+
+Make = Callable[[MigratePlace, str], Scene]
+
+
+@pytest.fixture
+def make(tmp_path: Path, clean_env: Mapping[str, str]) -> Iterator[Make]:
+    (tmp_path / "dedupaudit.toml").write_text(CONFIG)
+    with MigrateRunner(tmp_path, clean_env) as runner:
+
+        def scene(place: MigratePlace, part: str) -> Scene:
+            strategy = () if place.strategy == "partitioned" else ("--strategy", place.strategy)
+            done = runner.start(ordered(place, "plan", *strategy)).completed()
+            assert done.code == 0, done
+            header = json.loads((tmp_path / "p.jsonl").read_text().splitlines()[0])
+            assert (header["strategy"], header["found"]["removed"]) == (place.strategy, 12)
+            return Scene(place, runner, part)
+
+        yield scene
+
+
+def kill_apply(scene: Scene, every: int = 1, first: int = 1) -> None:
+    """Kill an apply after a first statement, the next, and so on, until one gets to its end.
+
+    Each third time, what goes on is killed too, at a statement that wanders.
+    """
+    nth = first
+    while True:
+        scene.place.restore()
+        with Application(scene.place, nth) as application:
+            child = scene.runner.start(scene.order("apply", Point(nth)))
+            done = child.completed()
+            if done.code != -signal.SIGKILL:
+                assert done.code == 0, (scene.part, done)
+                constraint = "valid"
+            else:
+                scene.points.append(child.point)
+                verb = "apply" if len(scene.points) % 2 else "rollback"
+                if len(scene.points) % 3 == 0:
+                    again = scene.runner.start(scene.order(verb, Point(1 + nth * 7 % 40)))
+                    assert again.completed().code in (-signal.SIGKILL, 0, 4, 75), again.completed()
+                    scene.points[-1] += f", and then {verb} at {again.point}"
+                constraint = scene.go_on(verb)
+        scene.hold(application, constraint)
+        if done.code != -signal.SIGKILL:
+            return
+        nth += every
+
+
+def kill_rollback(scene: Scene, every: int = 1, first: int = 1) -> None:
+    """Kill a rollback in the same way; it goes on, or an apply puts the constraint back."""
+    nth = first
+    while True:
+        scene.place.restore()
+        with Application(scene.place, nth) as application:
+            applied = patiently(scene.runner, scene.order("apply"))
+            assert applied.code == 0, (scene.part, applied)
+            child = scene.runner.start(scene.order("rollback", Point(nth)))
+            done = child.completed()
+            constraint = "none"
+            if done.code != -signal.SIGKILL:
+                assert done.code == 0, (scene.part, done)
+            else:
+                scene.points.append(child.point)
+                constraint = scene.go_on("rollback")
+        scene.hold(application, constraint)
+        if done.code != -signal.SIGKILL:
+            return
+        nth += every
+
+
+def kill_both(scene: Scene, every: int = 1) -> None:
+    kill_apply(scene, every)
+    kill_rollback(scene, every)
+
+
+# ---- in every run, a few
+
+
+@pytest.mark.parametrize("kill", [kill_apply, kill_rollback], ids=["apply", "rollback"])
+def test_sqlite_a_kill_leaves_the_constraint_or_nothing(
+    kill: Callable[[Scene, int, int], None], make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = make(MigrateSqlite(tmp_path), f"sqlite {kill.__name__}, one statement in nine")
+    kill(scene, 9, 4)
+    scene.told(2, capsys)
+
+
+@pytest.mark.parametrize("strategy", ["small", "guarded", "partitioned"])
+def test_postgresql_a_kill_leaves_the_constraint_or_nothing(
+    strategy: str, make: Make, postgresql: PostgresqlServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = make(MigratePostgresql(postgresql, strategy), f"postgresql {strategy}, one statement in 29")
+    kill_apply(scene, 29, 20)
+    scene.told(2, capsys)
+
+
+def test_mariadb_a_kill_leaves_the_constraint_or_nothing(
+    make: Make, mariadb: MariadbServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = make(MigrateMariadb(mariadb), "mariadb guarded, one statement in 29")
+    kill_apply(scene, 29, 20)
+    scene.told(2, capsys)
+
+
+# ---- all of them
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.xdist_group("kills sqlite")
+def test_sqlite_a_kill_at_any_statement_leaves_the_constraint_or_nothing(
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = make(MigrateSqlite(tmp_path), "sqlite small")
+    kill_both(scene)
+    scene.told(LEAST[scene.part], capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.xdist_group("kills postgresql")
+@pytest.mark.parametrize("strategy", ["small", "guarded", "partitioned"])
+def test_postgresql_a_kill_at_any_statement_leaves_the_constraint_or_nothing(
+    strategy: str, make: Make, postgresql: PostgresqlServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = make(MigratePostgresql(postgresql, strategy), f"postgresql {strategy}")
+    kill_both(scene)
+    scene.told(LEAST[scene.part], capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.xdist_group("kills mariadb")
+def test_mariadb_a_kill_at_any_statement_leaves_the_constraint_or_nothing(
+    make: Make, mariadb: MariadbServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = make(MigrateMariadb(mariadb), "mariadb guarded")
+    kill_both(scene)
+    scene.told(LEAST[scene.part], capsys)
+
+
+def test_no_part_of_the_matrix_is_missing() -> None:
+    """Guards against a strategy that nobody kills: whoever adds one adds its part."""
+    from dedupaudit.migrate.databases import DIALECTS
+
+    strategies = {strategy for dialect in DIALECTS.values() for strategy in dialect().strategies}
+    assert strategies == {part.split()[1] for part in LEAST}
