@@ -23,7 +23,8 @@ Examples:
 Hold the tables screenshots, activities and processes (by whatever names the configuration has for them) against the
 target schema, and show what differs: columns, types, NULL, defaults, primary keys, indexes, what sets updated_at.
 Changes nothing. --create makes the tables in a database that has none of them. Exit 0: the same, or created. Exit 1: it
-differs. Exit 5: --create where one of the tables is there, or not confirmed. (An SQLite file must be there, empty or not.)
+differs. Exit 5: --create where one of the tables is there, or not confirmed. (A file of SQLite must be there: an empty
+one will do.)
 """
 
 
