@@ -93,7 +93,7 @@ def _duplicates(header: MigrateHeader, width: int) -> Iterator[str]:
         yield from counted(number, chosen_by(rule), width)
     left = sum(found.left.values())
     if left:
-        yield from _fact("person", f"{plural(left, 'ID')} that no rule decides: the build would fail on them", width)
+        yield from _fact("person", f"{plural(left, 'ID')} that no rule decides: a build would fail", width)
         for why, number in found.left.items():
             yield from counted(number, left_for(why), width)
 

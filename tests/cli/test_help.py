@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from dedupaudit.commands.cli import COMMANDS, EXAMPLES
+from dedupaudit.commands.migrate import COMMANDS as MIGRATE_COMMANDS
 from dedupaudit.commands.repair import COMMANDS as REPAIR_COMMANDS
 from dedupaudit.errors import ExitCode
 from tests.cli.reading import said
 from tests.conftest import Run
 
-EVERY_COMMAND = [[], *([name] for name in COMMANDS), *(["repair", name] for name in REPAIR_COMMANDS)]
+GROUPS = {"repair": REPAIR_COMMANDS, "migrate": MIGRATE_COMMANDS}
+OF_GROUPS = [(group, name) for group, names in GROUPS.items() for name in names]
+EVERY_COMMAND = [[], *([name] for name in COMMANDS), *([group, name] for group, name in OF_GROUPS)]
 
 
 @pytest.mark.parametrize("command", EVERY_COMMAND, ids=" ".join)
@@ -36,25 +39,27 @@ def test_the_help_of_the_program_lists_every_command_and_exit_code(run: Run) -> 
     assert all(f" {code.value} " in codes for code in ExitCode)
 
 
-def test_the_help_of_repair_lists_every_command_of_it(run: Run) -> None:
-    text = run("repair", "--help").out.decode()
-    assert all(f"\n  {name} " in text for name in REPAIR_COMMANDS)
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_help_of_a_group_lists_every_command_of_it(run: Run, group: str) -> None:
+    text = run(group, "--help").out.decode()
+    assert all(f"\n  {name} " in text for name in GROUPS[group])
 
 
-def test_repair_alone_is_2_and_shows_its_help_on_stderr(run: Run) -> None:
-    done = run("repair")
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_alone_is_2_and_shows_its_help_on_stderr(run: Run, group: str) -> None:
+    done = run(group)
     assert (done.code, done.out) == (2, b"")
     assert "Examples:" in said(done)
 
 
-@pytest.mark.parametrize("name", REPAIR_COMMANDS)
-def test_the_examples_of_repair_are_commands_that_parse(name: str) -> None:
-    command = import_module(f"dedupaudit.commands.repair.{name}").command
+@pytest.mark.parametrize(("group", "name"), OF_GROUPS)
+def test_the_examples_of_a_group_are_commands_that_parse(group: str, name: str) -> None:
+    command = import_module(f"dedupaudit.commands.{group}.{name}").command
     lines = [line.strip() for line in command.help.splitlines() if line.strip().startswith("dedupaudit ")]
     assert len(lines) >= 2
     for line in lines:
         words = shlex.split(line.partition("|")[0])
-        assert words[:3] == ["dedupaudit", "repair", name]
+        assert words[:3] == ["dedupaudit", group, name]
         command.make_context(name, words[3:]).close()
 
 
@@ -75,7 +80,14 @@ def test_help_works_beside_a_broken_configuration(run: Run, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("sacn", "scan"), ("reprot", "report"), ("Demo", "demo"), ("repair aply", "apply"), ("repair udno", "undo")],
+    [
+        ("sacn", "scan"),
+        ("reprot", "report"),
+        ("Demo", "demo"),
+        ("repair aply", "apply"),
+        ("repair udno", "undo"),
+        ("migrate rolback", "rollback"),
+    ],
 )
 def test_a_mistyped_command_names_the_nearest(run: Run, typed: str, meant: str) -> None:
     done = run(*typed.split())

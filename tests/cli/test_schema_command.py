@@ -57,3 +57,17 @@ def test_the_plan_schema_takes_every_line_of_a_plan_and_refuses_a_broken_one(
         for line in (lines[0], lines[-1], next(line for line in lines if line["type"] == "group")):
             for field in line:
                 assert not validator.is_valid({name: value for name, value in line.items() if name != field})
+
+
+def test_the_plan_schema_takes_every_line_of_a_migrations_plan_and_refuses_a_broken_one(
+    run: Run, unprotected: Path
+) -> None:
+    validator = Draft202012Validator(strict_json(run("schema", "plan").out))
+    done = run("migrate", "plan", "activities", "-o", "-", "-q", "--db", f"sqlite:///{unprotected}")
+    lines = [strict_json(line) for line in done.out.splitlines()]
+    assert [line["type"] for line in lines] == ["header", *["step"] * (len(lines) - 2), "end"]
+    for line in lines:
+        validator.validate(line)
+        for field in line:
+            assert not validator.is_valid({name: value for name, value in line.items() if name != field})
+    assert not validator.is_valid({**lines[0], "kind": "repair"})
