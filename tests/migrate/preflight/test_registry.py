@@ -97,8 +97,8 @@ def any_of(kind: type[Any], **parts: st.SearchStrategy[Any]) -> st.SearchStrateg
     return st.builds(kind, **{field.name: ... for field in fields(kind)} | parts)
 
 
-def several(kind: type[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
-    return st.lists(any_of(kind), max_size=3).map(tuple)
+def several(kind: type[Any], least: int = 0) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(any_of(kind), min_size=least, max_size=3).map(tuple)
 
 
 LEFT = st.dictionaries(
@@ -106,7 +106,7 @@ LEFT = st.dictionaries(
 )
 FACTS = any_of(
     Facts,
-    key=several(KeyColumn),
+    key=several(KeyColumn, 1),
     foreign_keys=several(ForeignKey),
     triggers=several(TableTrigger),
     duplicates=any_of(Duplicates, pairs=several(Pair), left=LEFT),
