@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BytesIO
+from typing import NamedTuple
 
 import psycopg2
 from psycopg2 import extensions
@@ -62,6 +63,15 @@ _WRITING = {
 _NULL = r"\N"
 _NONE = str(None)
 _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+class Refusal(NamedTuple):
+    """What refused a change: SQLSTATE, the constraint's name or nothing, where it was raised, and words for people."""
+
+    state: str
+    constraint: str
+    context: str
+    message: str
 
 
 class Connection:
@@ -165,6 +175,30 @@ class Connection:
                 hint = _WRITING.get(error.pgcode or "", ("", "make it by hand, or let a role do it that may"))[1]
                 explained = Refused(f"database {visible(self.name)}: PostgreSQL refuses to make a table: {said}", hint)
         raise explained
+
+    def tried(self, statement: str) -> Refusal | list[Row]:
+        """Run a statement that a constraint may refuse; return its rows, or what refused it.
+
+        In a transaction it must stand in a savepoint of its own: after a refusal nothing else is possible there.
+        """
+        try:
+            return self._ask(statement)[0]
+        except psycopg2.Error as error:
+            explained = self._explained(error)
+            if isinstance(explained, Violation):
+                diag = error.diag
+                return Refusal(error.pgcode or "", diag.constraint_name or "", diag.context or "", explained.message)
+        raise explained
+
+    def restore(self) -> None:
+        """Give the session its own settings, after statements that wanted others; harmless where it is lost."""
+        if not self._connection.closed and self._dead is None:
+            self._set()
+
+    def cancel(self) -> None:
+        """End the running statement on the server; any thread may ask for this."""
+        with suppress(psycopg2.Error):
+            self._connection.cancel()
 
     def _run(self, statement: str) -> tuple[list[Row], int]:
         try:
