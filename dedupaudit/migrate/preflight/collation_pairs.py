@@ -46,7 +46,12 @@ def _bytewise(facts: Facts, asked: Asked, loose: list[KeyColumn]) -> str:
             return f"make the table anew with {name} TEXT COLLATE BINARY"
         case _:
             characters = column.collation.partition("_")[0] or "utf8mb4"
+            # A plain _bin collation pads: it takes 'a' and 'a ' for one key.
+            if facts.product == "mariadb":
+                exact = f"{characters}_nopad_bin"
+            else:
+                exact = "utf8mb4_0900_bin" if characters == "utf8mb4" else f"{characters}_bin"
             return (
                 f"ALTER TABLE {asked.quoted} MODIFY {name} {column.declared} CHARACTER SET {characters}"
-                f" COLLATE {characters}_bin, with the column's other attributes as SHOW CREATE TABLE has them"
+                f" COLLATE {exact}, with the column's other attributes as SHOW CREATE TABLE has them"
             )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dedupaudit.migrate.facts import Facts, Pair
-from tests.migrate.preflight.recorded import MARIADB, POSTGRESQL, SQLITE, duplicates, only, told
+from tests.migrate.preflight.recorded import MARIADB, MYSQL, POSTGRESQL, SQLITE, duplicates, only, told
 
 CHECK = "collation_pairs"
 PAIRS = duplicates(
@@ -26,8 +26,10 @@ def loose(facts: Facts, collation: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("facts", "collation", "way_out"),
     [
-        (MARIADB, "utf8mb4_general_ci", "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
-        (MARIADB, "latin1_swedish_ci", "CHARACTER SET latin1 COLLATE latin1_bin"),
+        (MARIADB, "utf8mb4_general_ci", "CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"),
+        (MARIADB, "latin1_swedish_ci", "CHARACTER SET latin1 COLLATE latin1_nopad_bin"),
+        (MYSQL, "utf8mb4_0900_ai_ci", "CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin"),
+        (MYSQL, "latin1_swedish_ci", "CHARACTER SET latin1 COLLATE latin1_bin"),
         (POSTGRESQL, "insensitive", 'TYPE text COLLATE "C"'),
         (SQLITE, "NOCASE", "COLLATE BINARY"),
     ],
