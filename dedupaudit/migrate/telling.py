@@ -10,7 +10,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from dedupaudit.display import escape, visible
-from dedupaudit.migrate.telling_plan import concern_lines, key_of
+from dedupaudit.migrate.telling_plan import KEPT_OUT, concern_lines, how_long, key_of
 from dedupaudit.reports.prose import labelled, prose
 from dedupaudit.reports.words import folded, length, percent, plural
 
@@ -65,12 +65,14 @@ def _cleans(header: MigrateHeader) -> str:
 
 
 def _keeps_out(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
-    for briefly, how in ((True, "for an instant"), (False, "while it lasts")):
-        of = [step for step in steps if step.briefly == briefly and step.blocks != "nothing"]
-        for blocks, who in (("writes", "writers"), ("reads and writes", "readers and writers")):
-            names = [step.name for step in of if step.blocks == blocks]
-            if names:
-                yield "keeps out", f"{who} {how}: {', '.join(names)}"
+    # In one transaction the first lock is held to the end, and those of the other steps keep out nobody else.
+    held = [step for step in steps if step.name == "lock"] or steps
+    found: dict[str, list[str]] = {}
+    for step in held:
+        if step.blocks != "nothing":
+            found.setdefault(f"{KEPT_OUT[step.blocks]} {how_long(step)}", []).append(step.name)
+    for told, names in found.items():
+        yield "waits", f"{told} ({', '.join(names)})"
 
 
 def migrated_lines(

@@ -17,7 +17,7 @@ from dedupaudit.reports.words import length, percent, plural, size
 
 _LABEL = 10
 _LEVELS = {"refusal": "REFUSED", "warning": "warning", "note": "note"}
-_KEPT_OUT: dict[Blocks, str] = {
+KEPT_OUT: dict[Blocks, str] = {
     "nothing": "keeps out nobody",
     "writes": "keeps out writers",
     "reads and writes": "keeps out readers and writers",
@@ -132,7 +132,7 @@ def _steps(steps: Sequence[Step], width: int, *, in_full: bool) -> Iterator[str]
     room = f", and{TOGETHER}{_estimated(size(disk))} of disk" if disk else ""
     time = _estimated(length(total) if total else "< 1 s")
     told = f"STEPS  {time} without waits{room}; nothing is changed until `migrate apply`."
-    if any(step.briefly for step in steps):
+    if any(step.briefly and step.blocks != "nothing" for step in steps):
         told += " A lock for an instant is waited for 1 s at most, and tried again: nobody queues behind it for longer."
     yield from prose(told, width, indent=7)
     digits = len(str(len(steps)))
@@ -165,10 +165,17 @@ def _first(lines: Sequence[str], room: int) -> str:
 
 def who_waits(step: Step) -> str:
     """Return a step's lock, whom it keeps out, and for how long."""
-    kept = _KEPT_OUT[step.blocks]
+    kept = KEPT_OUT[step.blocks]
     if step.blocks != "nothing":
-        kept += " for an instant" if step.briefly else " while it lasts"
-    return f"takes {escape(step.lock)}: {kept}" if step.lock else kept
+        kept += f" {how_long(step)}"
+    return f"takes {escape(step.lock)}: {kept}" if step.lock not in ("", "none") else kept
+
+
+def how_long(step: Step) -> str:
+    """Return how long a step's lock is held: that of the one transaction until its end."""
+    if step.name == "lock":
+        return "until all is done"
+    return "for an instant" if step.briefly else "while it lasts"
 
 
 def cost(step: Step) -> str:

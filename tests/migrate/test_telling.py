@@ -78,7 +78,7 @@ def test_the_sql_stands_there_in_part_or_to_the_last_line() -> None:
 
 def test_a_plan_in_one_transaction_says_its_lock_once() -> None:
     text = flat(plan_lines(header(strategy="small"), SMALL, 80))
-    assert text.count("takes RESERVED") == 1
+    assert text.count("takes RESERVED: keeps out writers until all is done") == 1
     assert text.count("under the lock of the first step") == len(SMALL) - 1
     assert "before meanwhile after" in text
     assert "under the guard" not in text
@@ -140,10 +140,16 @@ def test_the_question_says_where_what_and_who_is_kept_out(width: int) -> None:
     assert max(map(len, lines)) <= width
     assert "About to make (activity_id) of activities unique in primary:5432/app" in text
     assert "forbids NULL in activity_id" in text
-    assert "keeps out writers for an instant: guard" in text
-    assert "keeps out readers and writers for an instant: attach" in text
+    assert "keeps out writers for an instant (guard)" in text
+    assert "keeps out readers and writers for an instant (attach)" in text
     assert "warning a warning → a way out" in text
     assert "made 3 min ago" in text
+
+
+def test_the_question_says_of_one_transaction_that_all_is_kept_out_until_its_end() -> None:
+    text = flat(offer_lines(offer(steps=SMALL), 80))
+    assert "waits keeps out writers until all is done (lock)" in text
+    assert "while it lasts" not in text
 
 
 def test_the_question_names_a_run_that_goes_on() -> None:
