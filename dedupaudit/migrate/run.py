@@ -294,6 +294,8 @@ class _Apply:
         def read() -> Iterator[TableSource]:
             source = open_source(settings, self.interrupt, self.progress, reading_of(self.settings))
             try:
+                # A source can only be asked about tables whose catalog it has read.
+                resolve(source, self.plan.header.table, self.settings)
                 yield source
             finally:
                 source.close()
