@@ -24,6 +24,10 @@ _CLIENTS = {
     "mysql": "mysql or mariadb, without --force: what follows a step that failed must not run",
     "sqlite": "sqlite3",
 }
+_IF_MISSING = {
+    "CREATE SCHEMA dedupaudit": "SELECT 'CREATE SCHEMA dedupaudit' WHERE to_regnamespace('dedupaudit') IS NULL \\gexec"
+}
+"""What may be there already. (IF NOT EXISTS asks for the right to create it even then.)"""
 
 
 def plan_as_sql(header: MigrateHeader, steps: Sequence[Step], where: str = "") -> Iterator[str]:
@@ -77,7 +81,7 @@ def _what_for(number: int, step: Step) -> Iterator[str]:
     if step.why:
         yield from _comment(f"   why: {escape(step.why)}")
     yield from _comment(f"   {who_waits(step)}; {cost(step)}")
-    if step.briefly:
+    if step.briefly and step.blocks != "nothing":
         yield from _comment("   if it does not get its lock, run it again: others wait behind it while it waits")
 
 
@@ -89,6 +93,8 @@ def _statements(header: MigrateHeader, step: Step, dialect: str) -> Iterator[str
             # What cannot be seen must not reach a terminal as it is, and escaped it is another name.
             yield from _comment("A name in it cannot be shown as it is: only `migrate apply` can run this.")
             yield f"--   {escape(bare)};"
+        elif bare in _IF_MISSING:
+            yield _IF_MISSING[bare]
         elif dialect == "mysql" and ";" in bare:
             mark = next(mark for mark in ("//", "$$", "||", "@@@@") if mark not in bare)
             yield f"DELIMITER {mark}"

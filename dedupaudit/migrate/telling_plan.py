@@ -22,6 +22,10 @@ KEPT_OUT: dict[Blocks, str] = {
     "writes": "keeps out writers",
     "reads and writes": "keeps out readers and writers",
 }
+_SHOWN = 6
+"""Statements of a step, unless its SQL is shown in full."""
+_FRAME = frozenset(("BEGIN", "COMMIT", "SET", "RESET"))
+"""What is around the statements that do something."""
 _GAP = 2
 _WIDEST_CELL = 40
 
@@ -151,9 +155,14 @@ def _step(number: int, digits: int, step: Step, width: int, *, in_full: bool, he
         yield from prose(f"{pad}{escape(step.why)}", width, indent=indent)
     waits = "under the lock of the first step" if held else who_waits(step)
     yield from prose(f"{pad}{waits}; {cost(step)}", width, indent=indent)
-    for statement in step.sql:
-        lines = sql_lines(statement)
-        yield from (f"{pad}  {line}" for line in (lines if in_full else [_first(lines, max(width, 60) - indent - 2)]))
+    if in_full:
+        yield from (f"{pad}  {line}" for statement in step.sql for line in sql_lines(statement))
+        return
+    telling = [statement for statement in step.sql if statement.split(maxsplit=1)[0].upper() not in _FRAME]
+    for statement in telling[:_SHOWN]:
+        yield f"{pad}  {_first(sql_lines(statement), max(width, 60) - indent - 2)}"
+    if len(telling) > _SHOWN:
+        yield f"{pad}  … {len(telling) - _SHOWN} more: -v or --sql shows them"
 
 
 def _first(lines: Sequence[str], room: int) -> str:

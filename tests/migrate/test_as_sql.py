@@ -70,6 +70,11 @@ def test_a_function_of_postgresql_stays_as_it_is() -> None:
     assert f"{FUNCTION};" in code(script(header(), (step("guard", FUNCTION),)))
 
 
+def test_a_schema_that_may_be_there_is_made_only_where_it_is_missing() -> None:
+    text = code(script(header(), (step("guard", "CREATE SCHEMA dedupaudit"),)))
+    assert text.endswith("SELECT 'CREATE SCHEMA dedupaudit' WHERE to_regnamespace('dedupaudit') IS NULL \\gexec")
+
+
 def test_where_one_transaction_does_it_all_the_cleaning_comes_before_it() -> None:
     lines = script(header(database=SQLITE, strategy="small"), SMALL)
     assert code(lines).split("\n") == [

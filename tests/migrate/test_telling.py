@@ -26,7 +26,7 @@ from dedupaudit.migrate.telling_plan import plan_lines, table_lines
 from dedupaudit.repair.past import Known
 from dedupaudit.repair.telling import as_json
 from tests.cli.reading import dangerous, strict_json
-from tests.migrate.made import CLEANED, FUNCTION, GUARDED, SMALL, concern, evidence, header, run
+from tests.migrate.made import CLEANED, FUNCTION, GUARDED, SMALL, concern, evidence, header, run, step
 
 BAD = "x\x1b[31m\u202ey\n-- z"
 WIDTHS = [80, 120]
@@ -52,8 +52,8 @@ def test_a_plan_says_what_is_wanted_what_stands_and_each_step_in_lines_that_fit(
     assert "strategy guarded: writers go on" in text
     assert "PREFLIGHT nothing to remark" in text
     assert "STEPS est. 44.9 s without waits, and est. 150 MB of disk" in text
-    for number, step in enumerate(GUARDED, start=1):
-        assert f"{number}. {step.name} {WORDS[step.name]}" in text
+    for number, one in enumerate(GUARDED, start=1):
+        assert f"{number}. {one.name} {WORDS[one.name]}" in text
     assert "takes SHARE ROW EXCLUSIVE: keeps out writers for an instant" in text
     assert "takes ACCESS EXCLUSIVE: keeps out readers and writers for an instant" in text
 
@@ -71,9 +71,17 @@ def test_the_sql_stands_there_in_part_or_to_the_last_line() -> None:
     assert [line.strip() for line in short if "FUNCTION dedupaudit.guard_1a2b() RETURNS" in line] == [
         "CREATE FUNCTION dedupaudit.guard_1a2b() RETURNS trigger …"
     ]
+    assert "SET lock_timeout = 0;" not in " ".join(short)
+    assert "SET lock_timeout = 0;" in " ".join(full)
     told = [line.removeprefix(" " * 15) for line in full]
     at = told.index(FUNCTION.split("\n")[0])
     assert "\n".join(told[at : at + 6]) == FUNCTION + ";"
+
+
+def test_of_many_statements_the_first_are_shown_and_the_rest_counted() -> None:
+    lines = plan_lines(header(), (step("guard", *[f"SELECT {number}" for number in range(9)]),), 80)
+    assert [line.strip() for line in lines if "SELECT" in line] == [f"SELECT {number};" for number in range(6)]
+    assert "… 3 more: -v or --sql shows them" in flat(lines)
 
 
 def test_a_plan_in_one_transaction_says_its_lock_once() -> None:
@@ -311,7 +319,7 @@ def test_no_foreign_value_acts_upon_a_terminal_or_begins_a_line() -> None:
 def test_json_has_all_of_it() -> None:
     planned = strict_json(as_json(plan_json(header(), GUARDED, "plan.jsonl")).encode())
     assert (planned["state"], planned["plan"], planned["schema"]) == ("planned", "plan.jsonl", "dedupaudit.plan/1")
-    assert [step["name"] for step in planned["steps"]] == [step.name for step in GUARDED]
+    assert [one["name"] for one in planned["steps"]] == [one.name for one in GUARDED]
     refused = plan_json(header(concerns=(concern("refusal", "no"),)), GUARDED, None)
     assert (refused["state"], refused["plan"]) == ("refused", None)
     assert plan_json(header(protecting="u"), (), None)["state"] == "done"
