@@ -15,8 +15,8 @@ from dedupaudit.sources.tables.sqlite_sql import quote
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.sqlfiles import fill, sql_text
 
-_WAITS = "waits for the transaction, as long as its own busy timeout allows, then SQLITE_BUSY"
-_REFUSED = "UNIQUE constraint failed (SQLITE_CONSTRAINT_UNIQUE, 2067)"
+_WAITS = "waits, or SQLITE_BUSY"
+_REFUSED = "an error: UNIQUE constraint failed"
 
 BEHAVIOUR: Final = (
     Behaviour(statement="INSERT", before="stores a second row", under=_WAITS, after=_REFUSED),
@@ -29,7 +29,7 @@ BEHAVIOUR: Final = (
     ),
     Behaviour(
         statement="INSERT … ON CONFLICT (key) DO UPDATE",
-        before="an error: no UNIQUE constraint matches it",
+        before="an error: no constraint matches it",
         under=_WAITS,
         after="updates the stored row",
     ),
