@@ -12,7 +12,7 @@ from dedupaudit.migrate.preflight.base import Asked, note, quote, warning
 
 def look(facts: Facts, asked: Asked) -> Iterator[Concern]:
     """Show the pairs that only the collation makes equal; else say which collation will judge."""
-    loose = [column for column in facts.key if not column.bytewise]
+    loose = [column for column in facts.key if column.indexable and not column.bytewise]
     judge = ", ".join(
         f"{visible(column.name)} by {visible(column.collation) if column.collation else visible(column.declared)}"
         for column in loose
@@ -21,8 +21,9 @@ def look(facts: Facts, asked: Asked) -> Iterator[Concern]:
         shown = "; ".join(f"{_key(pair.first)} and {_key(pair.second)}" for pair in facts.duplicates.pairs[:5])
         yield warning(
             f"keys of {visible(asked.table)} that differ byte by byte are one to its unique index"
-            f"{f' ({judge})' if judge else ''}, and the clean step takes them for duplicates: {shown}",
-            f"if they are different events, compare bytes first: {_bytewise(facts, asked, loose)}" if loose else "",
+            f"{f' ({judge})' if judge else ''}: {shown}",
+            "if two of them are one event, write its ID in one way and plan again"
+            + (f"; if they are two, compare bytes first: {_bytewise(facts, asked, loose)}" if loose else ""),
         )
     elif loose:
         yield note(

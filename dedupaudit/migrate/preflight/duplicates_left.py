@@ -54,6 +54,9 @@ def _collisions(facts: Facts, asked: Asked) -> Iterator[Concern]:
         f" {key_of(asked)} must not be unique, one of the events would be lost{_named(facts, 'id_collision')}"
     )
     wider = setting(asked, f"key = {toml(facts.device or 'COLUMN', *asked.key)}")
+    if facts.duplicates.pairs:
+        # Of these no column tells who is right: the IDs themselves differ.
+        wider += " (IDs that only the collation joins are another matter: they are told below)"
     if facts.device and facts.device not in asked.key:
         yield refusal(message, f"make the key wider, {wider}; then {command('migrate plan', asked)}")
     elif facts.device:

@@ -14,8 +14,7 @@ def look(facts: Facts, asked: Asked) -> Iterator[Concern]:  # noqa: ARG001 (ever
     """Refuse to work through one."""
     if facts.pooler:
         yield refusal(
-            f"a pooler that hands out transactions seems to stand between: {visible(facts.pooler, 200)}; the run's lock"
-            " and its time limits belong to a session, and would be lost or left to others",
+            f"the connection does not reach the server itself: {visible(facts.pooler, 300)}",
             "connect to the server itself (often port 5432 instead of 6432), or to a pool in session mode:"
             " --db postgresql://user@server:5432/database",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dedupaudit.migrate.facts import Pair
 from tests.migrate.preflight.recorded import ASKED, POSTGRESQL, duplicates, only, told
 
 CHECK = "duplicates_left"
@@ -46,6 +47,11 @@ def test_collisions_forbid_the_narrow_key_and_suggest_the_one_with_the_real_devi
     assert "1 key of activities is shared by different events: (activity_id) must not be unique" in concern.message
     assert concern.message.endswith(": 1")
     assert 'under [tables.activities] in dedupaudit.toml: key = ["Phone", "activity_id"]' in concern.hint
+
+
+def test_collisions_that_may_be_the_collations_work_say_so() -> None:
+    found = duplicates(groups=1, left={"id_collision": 1}, pairs=(Pair(("a",), ("A",)),))
+    assert "only the collation joins" in only(CHECK, POSTGRESQL, **found).hint
 
 
 def test_collisions_without_a_device_column_ask_for_one() -> None:
