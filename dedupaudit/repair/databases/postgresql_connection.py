@@ -250,7 +250,8 @@ class Connection:
         except BaseException:
             # What cannot go back to here goes back to the beginning: the transaction around it notices.
             with suppress(AuditError):
-                self.rows("ROLLBACK TO SAVEPOINT dedupaudit")
+                # Going back to it keeps it: one further out of the same name would not be found.
+                self.rows("ROLLBACK TO SAVEPOINT dedupaudit; RELEASE SAVEPOINT dedupaudit")
             raise
 
     def _roll_back(self) -> None:

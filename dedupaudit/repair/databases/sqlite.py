@@ -117,6 +117,8 @@ class SqliteRepair:
             # An error may have ended the transaction already: then there is nothing to roll back.
             with suppress(sqlite3.Error):
                 self.connection.execute("ROLLBACK TO dedupaudit" if inside else "ROLLBACK")
+                if inside:
+                    self.connection.execute("RELEASE dedupaudit")
             raise
 
     @contextmanager
