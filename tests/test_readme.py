@@ -11,10 +11,13 @@ import pytest
 
 from dedupaudit.checks import OBJECT_CHECKS, TABLE_CHECKS
 from dedupaudit.commands.cli import COMMANDS, cli
+from dedupaudit.commands.migrate import COMMANDS as MIGRATE_COMMANDS
 from dedupaudit.commands.repair import COMMANDS as REPAIR_COMMANDS
 from dedupaudit.errors import ExitCode
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+GROUPS = {"repair": REPAIR_COMMANDS, "migrate": MIGRATE_COMMANDS}
+"""Commands that hold others; each has a section of its own."""
 SIGNALS = {129, 130, 141, 143}
 
 
@@ -39,7 +42,7 @@ def options(parameters: list[click.Parameter]) -> set[str]:
     return {name for parameter in parameters if isinstance(parameter, click.Option) for name in parameter.opts}
 
 
-EVERY_COMMAND = (*COMMANDS, *(f"repair {name}" for name in REPAIR_COMMANDS))
+EVERY_COMMAND = (*COMMANDS, *(f"{group} {name}" for group, names in GROUPS.items() for name in names))
 
 
 def every_option() -> set[str]:
@@ -56,25 +59,27 @@ def test_every_command_has_its_row(name: str) -> None:
 def test_no_row_names_a_command_that_does_not_exist() -> None:
     first = [row[0] for row in rows_below("Use")]
     words = {found for cell in first for found in re.findall(r"`([a-z]+)[^`]*`", cell)}
-    assert words == set(COMMANDS) | (set(REPAIR_COMMANDS) - {"plan"})
+    assert words == set(COMMANDS) | (set().union(*GROUPS.values()) - {"plan"})
 
 
-def test_every_command_of_repair_has_its_row_and_no_other_has() -> None:
-    first = [row[0] for row in rows_below("Repair")]
-    found = [match[1] for cell in first if (match := re.match(r"`(repair \w+)", cell))]
-    assert found == [f"repair {name}" for name in REPAIR_COMMANDS]
-    (joined,) = [row[0] for row in rows_below("Use") if row[0].startswith("`repair ")]
-    assert re.findall(r"`(?:repair )?(\w+)`", joined) == list(REPAIR_COMMANDS)
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_command_of_a_group_has_its_row_and_no_other_has(group: str) -> None:
+    first = [row[0] for row in rows_below(group.capitalize())]
+    found = [match[1] for cell in first if (match := re.match(rf"`({group} \w+)", cell))]
+    assert found == [f"{group} {name}" for name in GROUPS[group]]
+    (joined,) = [row[0] for row in rows_below("Use") if row[0].startswith(f"`{group} ")]
+    assert re.findall(rf"`(?:{group} )?(\w+)`", joined) == list(GROUPS[group])
 
 
-def test_every_option_of_repair_is_in_the_row_that_names_its_commands() -> None:
-    shared = options(command("repair runs").params)
-    own = {name: options(command(f"repair {name}").params) - shared for name in REPAIR_COMMANDS}
-    told: dict[str, set[str]] = {name: set() for name in REPAIR_COMMANDS}
-    for row in rows_below("Repair"):
+@pytest.mark.parametrize(("group", "plain"), [("repair", "runs"), ("migrate", "status")])
+def test_every_option_of_a_group_is_in_the_row_that_names_its_commands(group: str, plain: str) -> None:
+    shared = options(command(f"{group} {plain}").params)
+    own = {name: options(command(f"{group} {name}").params) - shared for name in GROUPS[group]}
+    told: dict[str, set[str]] = {name: set() for name in GROUPS[group]}
+    for row in rows_below(group.capitalize()):
         for name in re.findall(r"`(\w+)`", row[1]) if row[0].startswith("`--") else ():
             told[name] |= set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", row[0]))
-    others = set().union(*(options(command(name).params) for name in COMMANDS if name != "repair"))
+    others = set().union(*(options(command(name).params) for name in COMMANDS if name not in GROUPS))
     assert told == {name: found - others for name, found in own.items()}
 
 
@@ -84,7 +89,7 @@ def test_every_option_is_named(name: str) -> None:
 
 
 def test_no_option_is_named_that_does_not_exist() -> None:
-    cells = [cell for heading in ("Use", "Repair") for row in rows_below(heading) for cell in row]
+    cells = [cell for heading in ("Use", "Repair", "Migrate") for row in rows_below(heading) for cell in row]
     named = {found for cell in cells for found in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", cell)}
     assert named <= every_option()
 
@@ -111,5 +116,5 @@ def test_every_command_line_in_a_code_block_parses() -> None:
         if words[0].startswith("--"):
             assert words[0] in every_option()
             continue
-        depth = 2 if words[0] == "repair" else 1
+        depth = 2 if words[0] in GROUPS else 1
         command(" ".join(words[:depth])).make_context(words[0], words[depth:]).close()

@@ -183,8 +183,8 @@ def test_the_sentence_for_the_report_is_one_and_complete() -> None:
     assert incident(Migrated(run(), (CLEANED,), evidence()), header()) == (
         "On 2026-11-29, from 02:10 to 02:14 UTC, the unique constraint activities_activity_id_key was put on activities"
         " (activity_id) online; 5,000 duplicate rows of 4,800 IDs moved into quarantine and none was lost (9,800 read"
-        " under lock = 4,800 kept + 5,000 in quarantine); a scan without the new index finds no duplicate; INSERT was"
-        " refused by activities_activity_id_key (SQLSTATE 23505)."
+        " under lock = 4,800 kept + 5,000 in quarantine); a scan without the new index finds no duplicate; a duplicate"
+        " INSERT was refused by activities_activity_id_key (SQLSTATE 23505)."
     )
 
 
