@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dedupaudit.display import visible
 from dedupaudit.migrate.facts import Facts, Product
 from dedupaudit.migrate.plan import Concern
-from dedupaudit.migrate.preflight.base import Asked, has_guard, refusal, warning
+from dedupaudit.migrate.preflight.base import Asked, has_guard, note, refusal
 
 OLDEST: dict[Product, tuple[int, ...]] = {
     "postgresql": (13,),
@@ -41,6 +41,11 @@ class Bug:
     """Whether only prepared transactions bring it about."""
 
 
+_FALSE_DUPLICATE = (
+    "an online ADD UNIQUE INDEX can fail with a duplicate (1062) that is not in the table: what another session has"
+    " rolled back already, or been refused"
+)
+
 BUGS: tuple[Bug, ...] = (
     Bug(
         "postgresql",
@@ -64,15 +69,19 @@ BUGS: tuple[Bug, ...] = (
         "mysql",
         (8, 0),
         None,
-        "an online ADD UNIQUE INDEX can fail with a duplicate (1062) that does not exist, while others write",
-        "bugs 116502 and 117237",
+        _FALSE_DUPLICATE,
+        "bugs 76895, 104626 and 117237",
+    ),
+    *(
+        Bug("mariadb", (10, minor), (10, minor, fixed), _FALSE_DUPLICATE, "MDEV-15250")
+        for minor, fixed in ((6, 8), (7, 4), (8, 3))
     ),
 )
 """Bugs of online unique index builds; every one has a number, or release notes that tell it."""
 
 
 def look(facts: Facts, asked: Asked) -> Iterator[Concern]:
-    """Refuse what is too old, or would build a corrupt index; warn of what may fail and can be tried again."""
+    """Refuse what is too old, or would build a corrupt index; tell of what may fail and is tried again."""
     name = _name(facts)
     oldest = OLDEST[facts.product]
     if facts.version < oldest:
@@ -95,7 +104,7 @@ def look(facts: Facts, asked: Asked) -> Iterator[Concern]:
                 f"update the server to {_dotted(bug.fixed or ())} or later first",
             )
         else:
-            yield warning(
+            yield note(
                 f"{name} has a known bug: {bug.what} ({bug.where})",
                 "nothing is changed then: the clean step looks again, and the build is tried again",
             )

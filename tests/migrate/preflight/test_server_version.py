@@ -33,7 +33,7 @@ def test_a_version_that_has_the_name_already_is_not_named_twice() -> None:
 
 @pytest.mark.parametrize(
     ("facts", "version"),
-    [(POSTGRESQL, (13, 5)), (POSTGRESQL, (14, 4)), (POSTGRESQL, (18, 0)), (MARIADB, (10, 6)), (SQLITE, (3, 35, 0))],
+    [(POSTGRESQL, (13, 5)), (POSTGRESQL, (14, 4)), (POSTGRESQL, (18, 0)), (MARIADB, (10, 6, 8)), (SQLITE, (3, 35, 0))],
 )
 def test_versions_that_it_runs_on_are_nothing_to_say(facts: Facts, version: tuple[int, ...]) -> None:
     assert told(CHECK, facts, version=version) == []
@@ -57,8 +57,16 @@ def test_a_bug_of_prepared_transactions_is_one_only_where_there_are_some() -> No
 
 def test_mysql_may_name_a_duplicate_that_is_none() -> None:
     concern = only(CHECK, MYSQL)
-    assert concern.level == "warning"
-    assert "bugs 116502 and 117237" in concern.message
+    assert concern.level == "note"
+    assert "bugs 76895, 104626 and 117237" in concern.message
+
+
+@pytest.mark.parametrize(
+    ("version", "has"),
+    [((10, 6, 7), True), ((10, 6, 8), False), ((10, 7, 3), True), ((10, 8, 3), False), ((10, 9), False)],
+)
+def test_mariadb_did_so_until_it_was_mended_in_each_of_its_series(version: tuple[int, ...], has: bool) -> None:
+    assert bool(told(CHECK, MARIADB, version=version)) is has
 
 
 def test_every_bug_says_where_it_is_told() -> None:
