@@ -109,12 +109,47 @@ KEYS = (
 """Case, trailing and leading space, accents, full width, ligatures, blanks, what is ignorable, and NULL."""
 
 
+OTHERS: dict[str, dict[str, tuple[object, ...]]] = {
+    "sqlite": {
+        "": (1, 1.0, "1", b"1", "1.0", 0.0, -0.0, "", b"", 9007199254740993, 9007199254740992.0, None),
+        "NUMERIC": (1, 1.0, "1", "1.0", b"1", " 1", "1e0", "0x1", 0.1, "0.1", None),
+        "INTEGER": (1, "1", 1.5, "x", b"x", "X", 2**63 - 1, "9223372036854775807", None),
+        "REAL": (1, 1.0, "1", 9007199254740993, 9007199254740992, None),
+    },
+    "postgresql": {
+        "numeric": ("1", "1.0", "1.00", "0", "-0", "NaN", "nan", "1e2", "100", None),
+        "double precision": ("0", "-0", "NaN", "nan", "Infinity", "1e308", "0.1", "0.10000000000000001", None),
+        "timestamptz": ("2025-12-01 00:00+00", "2025-12-01 08:00+08", "2025-12-01 00:00:00.000001+00", "infinity"),
+        "interval": ("1 day", "24 hours", "1 mon", "30 days", "720 hours"),
+        "jsonb": ('{"a": 1, "b": 2}', '{"b": 2, "a": 1}', '{"a": 1.0, "b": 2}', "1", "1.0", "null", None),
+        "bytea": ("\\x61", "a", "A", "", "\\x00"),
+        "bit varying(8)": ("1", "10", "01", "", "1"),
+        "inet": ("10.0.0.1", "10.0.0.1/32", "10.0.0.1/8", "::1", "0:0::1"),
+        "text[]": ("{a,b}", "{a,B}", '{"a","b"}', "{}", "{NULL}", "{NULL}", None),
+        "uuid": ("00000000-0000-0000-0000-00000000000a", "{00000000-0000-0000-0000-00000000000A}", None),
+    },
+    "mariadb": {
+        "DECIMAL(10,2)": ("1", "1.00", "0", "-0", None),
+        "DOUBLE": ("0", "-0", "0.1", "0.10000000000000001", "1e308", None),
+        "FLOAT": ("16777216", "16777217", "16777218", None),
+        "DATETIME": ("2025-12-01 00:00:00", "2025-12-01 00:00:00.4", "2025-12-01", None),
+        "DATETIME(3)": ("2025-12-01 00:00:00", "2025-12-01 00:00:00.4", "2025-12-01 00:00:00.400", None),
+        "ENUM('a', 'b') COLLATE utf8mb4_general_ci": ("a", "A", "b", None),
+        "BIT(8)": (1, 2, 1, None),
+        "BIGINT UNSIGNED": ("18446744073709551615", "1", "1.0", None),
+        "BINARY(4)": (b"a", b"a\0", b"a ", b"", None),
+        "CHAR(10) COLLATE utf8mb4_nopad_bin": ("a", "a ", "a  ", "A", "", " ", None),
+    },
+}
+"""Types without a collation of their own, with what may be equal there."""
+
+
 @dataclass(frozen=True)
 class Stored:
     """A table with a numbered row a key."""
 
     types: tuple[str, ...]
-    keys: tuple[tuple[str | None, ...], ...]
+    keys: tuple[tuple[object, ...], ...]
     engine: Engine
 
     @property
@@ -138,7 +173,7 @@ class Stored:
         columns = [f"{column} {declared}" for column, declared in zip(self.columns, self.types, strict=True)]
         database.run(database.table(name, ["rid BIGINT NOT NULL PRIMARY KEY", *columns]))
 
-    def rows(self) -> list[tuple[int | str | None, ...]]:
+    def rows(self) -> list[tuple[object, ...]]:
         """Return the rows, each with its number."""
         return [(number, *key) for number, key in enumerate(self.keys)]
 
@@ -238,3 +273,12 @@ def test_who_collides_is_predicted_as_the_server_judges_many_more_times(
 def test_every_type_is_judged_as_the_server_does(database: Database) -> None:
     for declared in TYPES[database.name]:
         holds(database, Stored((declared,), tuple((key,) for key in KEYS), "auto"))
+
+
+@every_database
+@pytest.mark.parametrize("engine", ["pushdown", "snapshot"])
+def test_numbers_times_and_bytes_are_judged_as_the_server_does(database: Database, engine: Engine) -> None:
+    for declared, values in OTHERS[database.name].items():
+        # Twice: a value equals itself too.
+        holds(database, Stored((declared,), tuple((value,) for value in values * 2), engine))
+        holds(database, Stored((declared,), tuple((value,) for value in values), engine))
