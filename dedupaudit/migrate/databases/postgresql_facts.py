@@ -9,7 +9,7 @@ from dedupaudit.interrupt import Interrupt
 from dedupaudit.migrate.databases.postgresql_around import Around, read_around
 from dedupaudit.migrate.databases.postgresql_names import EQUAL, LEVEL, LONGEST, Names, names_of
 from dedupaudit.migrate.databases.postgresql_pooler import pooler_between
-from dedupaudit.migrate.databases.postgresql_standing import IndexState, look, read_indexes
+from dedupaudit.migrate.databases.postgresql_standing import IndexState, guard_query, look, read_indexes
 from dedupaudit.migrate.facts import Facts, KeyColumn, Leftover, Partition
 from dedupaudit.repair.databases.postgresql_names import split
 from dedupaudit.sources.tables import catalog as catalogs
@@ -216,9 +216,6 @@ class _Reading:
 
     def _leftovers(self) -> tuple[Leftover, ...]:
         names = self._names
-        side, truncate = split(names.guard)[1], split(names.guard_truncate)[1]
-        triggers = ", ".join(map(literal, names.triggers))
-        asked = look("guard", oid=self._oid, side=literal(side), truncate=literal(truncate), triggers=triggers)
         found = [
             Leftover("lookup index", quote(split(one.name)[1]))
             for one in self._indexes.values()
@@ -230,7 +227,7 @@ class _Reading:
             for one in self._indexes.values()
             if not one.valid and one.name in wanted and self._wanted(one)
         ]
-        rows = self._session.rows(asked)
+        rows = self._session.rows(guard_query(names, self._oid))
         for kind, name, _body, on in rows:
             if kind == "table":
                 found.append(Leftover("guard table", names.guard))

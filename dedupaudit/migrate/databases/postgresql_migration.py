@@ -163,7 +163,7 @@ class PostgresqlMigration:
         oid = oid_of(self._connection.rows, self._names.table)
         if oid is None:
             # The table is gone, and its triggers with it.
-            self._run(brief(*unguard(self._target, self._names)[-4:-1]))
+            self._run(brief(*unguard(self._target, self._names)[-5:-1]))
             return
         tree = read_tree(self._connection.rows, oid)
         if read_guard(self._connection.rows, oid, self._target, tree).state != "none":

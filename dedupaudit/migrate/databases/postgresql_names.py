@@ -16,7 +16,10 @@ from dedupaudit.sources.tables.table import Table
 
 LONGEST = 63
 """Bytes that a name may have; PostgreSQL cuts longer ones."""
-EVENTS = ("insert", "update", "delete", "truncate")
+EVENTS = ("insert", "applied", "update", "delete", "truncate")
+"""What the guard's triggers are called after; a partitioned table has none for rows that replication applies."""
+ENABLED = ("O", "R", "A", "A", "A")
+"""In which sessions they fire, as pg_trigger.tgenabled has it: origin, replica, always."""
 EQUAL = "equal."
 """Facts.settings has the operator that a key column is compared by, for each as `equal.<column>`."""
 LEVEL = "level."
@@ -49,9 +52,19 @@ class Names:
         return own(f"guard_{self.mark}")
 
     @property
+    def guard_insert(self) -> str:
+        """The function of the trigger of whole INSERT statements."""
+        return own(f"guard_{self.mark}_insert")
+
+    @property
     def guard_truncate(self) -> str:
         """The function of the TRUNCATE trigger."""
         return own(f"guard_{self.mark}_truncate")
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """All functions of the guard."""
+        return self.guard, self.guard_insert, self.guard_truncate
 
     @property
     def triggers(self) -> tuple[str, ...]:
@@ -124,11 +137,15 @@ class Fragments:
         return f"{old} OPERATOR(pg_catalog.*<>) {new}"
 
     def matches(self, alias: str, row: str) -> str:
-        """Return the condition that an entry (`g`) or a stored row (`t`) has a row's key, by the key's own equality."""
+        """Return the condition that an entry (`g`) or a stored row (`t`) has a row's key, by the key's own equality.
+
+        The record `one` has the names of an entry.
+        """
         left = self.entry if alias == "g" else self.key
+        right = self.entry if row == "one" else self.key
         equal = [self.target.facts.settings.get(f"{EQUAL}{name}", _EQUAL) for name in self.target.table.key_names]
         return " AND ".join(
-            f"{alias}.{one} {sign} {row}.{name}" for one, sign, name in zip(left, equal, self.key, strict=True)
+            f"{alias}.{one} {sign} {row}.{name}" for one, sign, name in zip(left, equal, right, strict=True)
         )
 
 

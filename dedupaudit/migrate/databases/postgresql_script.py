@@ -136,22 +136,31 @@ def _guard(target: Target, names: Names) -> Iterator[str]:
     yield text("20_guard_schema")
     yield text("21_guard_table", side=side, columns=", ".join(columns), table=names.table)
     yield text("22_guard_key", side=side, names=", ".join(parts.entry))
-    yield text("25_guard_rights", side=side)
-    tag, body = _tagged(guard_parts(target, names))
+    yield text("26_guard_rights", side=side)
+    body, partitioned = guard_parts(target, names), target.strategy == "partitioned"
+    tag = _tag(body)
     yield text("23_guard_function", function=side, tag=tag, **body)
-    yield text("24_guard_truncate_function", function=names.guard_truncate, tag=tag, side=side)
-    for function in (side, names.guard_truncate):
-        yield text("26_guard_function_rights", function=function)
-    yield from locking(text("27_guard_lock", table=names.table), target)
-    insert, update, delete, truncate = (quote(trigger) for trigger in names.triggers)
+    functions = [side, names.guard_truncate]
+    if not partitioned:
+        functions.append(names.guard_insert)
+        yield text("24_guard_insert_function", function=names.guard_insert, tag=tag, **body)
+    yield text("25_guard_truncate_function", function=names.guard_truncate, tag=tag, side=side)
+    for function in functions:
+        yield text("27_guard_function_rights", function=function)
+    yield from locking(text("28_guard_lock", table=names.table), target)
+    insert, applied, update, delete, truncate = (quote(trigger) for trigger in names.triggers)
     on = {"table": names.table, "function": side}
     new, old = parts.whole("NEW"), parts.whole("OLD")
-    yield text("28_guard_insert", trigger=insert, new_is_whole=new, **on)
-    yield text("29_guard_update", trigger=update, key_is_changed=parts.changed(), **on)
-    yield text("30_guard_delete", trigger=delete, old_is_whole=old, **on)
-    yield text("31_guard_truncate", trigger=truncate, table=names.table, function=names.guard_truncate)
-    enabled = ", ".join(f"ENABLE ALWAYS TRIGGER {one}" for one in (insert, update, delete, truncate))
-    yield text("32_guard_always", table=names.table, enabled=enabled)
+    if not partitioned:
+        yield text("29_guard_insert", trigger=insert, table=names.table, function=names.guard_insert)
+    yield text("30_guard_insert_row", trigger=insert if partitioned else applied, new_is_whole=new, **on)
+    yield text("31_guard_update", trigger=update, key_is_changed=parts.changed(), **on)
+    yield text("32_guard_delete", trigger=delete, old_is_whole=old, **on)
+    yield text("33_guard_truncate", trigger=truncate, table=names.table, function=names.guard_truncate)
+    always = [insert, update, delete, truncate] if partitioned else [update, delete, truncate]
+    enabled = [f"ENABLE ALWAYS TRIGGER {one}" for one in always]
+    enabled += [] if partitioned else [f"ENABLE REPLICA TRIGGER {applied}"]
+    yield text("34_guard_always", table=names.table, enabled=", ".join(enabled))
 
 
 def guard_parts(target: Target, names: Names) -> dict[str, str]:
@@ -169,6 +178,13 @@ def guard_parts(target: Target, names: Names) -> dict[str, str]:
         "entry_is_old": parts.matches("g", "OLD"),
         "entry_is_new": parts.matches("g", "NEW"),
         "row_is_new": parts.matches("t", "NEW"),
+        "fresh": ", ".join(f"n.{name}" for name in parts.key),
+        "fresh_named": ", ".join(f"n.{name} AS {entry}" for name, entry in zip(parts.key, parts.entry, strict=True)),
+        "fresh_is_whole": parts.whole("n"),
+        "row_is_fresh": parts.matches("t", "n"),
+        "one": ", ".join(f"one.{entry}" for entry in parts.entry),
+        "entry_is_one": parts.matches("g", "one"),
+        "row_is_one": parts.matches("t", "one"),
         "message": literal(message),
         "detail": literal(detail),
         "schema_name": literal(schema),
@@ -177,12 +193,12 @@ def guard_parts(target: Target, names: Names) -> dict[str, str]:
     }
 
 
-def _tagged(parts: dict[str, str]) -> tuple[str, dict[str, str]]:
+def _tag(parts: dict[str, str]) -> str:
     """Return a tag for dollar quotes that no name in the body ends."""
     tag = "guard"
     while any(f"${tag}$" in part for part in parts.values()):
         tag += "_"
-    return tag, parts
+    return tag
 
 
 def _not_null(target: Target, names: Names) -> Iterator[str]:
@@ -238,7 +254,7 @@ def _attached(target: Target, names: Names, tree: Tree) -> Iterator[Piece]:
 def unguard(target: Target, names: Names) -> tuple[str, ...]:
     """Return what removes triggers, functions and side table, in one transaction; what is not there is no error."""
     dropped = [text("81_unguard_trigger", trigger=quote(one), table=names.table) for one in names.triggers]
-    dropped += [text("82_unguard_function", function=one) for one in (names.guard, names.guard_truncate)]
+    dropped += [text("82_unguard_function", function=one) for one in names.functions]
     dropped.append(text("83_unguard_table", side=names.guard))
     return brief(*locking(text("80_unguard_lock", table=names.table), target), *dropped)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dedupaudit.display import visible
-from dedupaudit.migrate.databases.postgresql_names import EVENTS, Names, beside, names_of
+from dedupaudit.migrate.databases.postgresql_names import ENABLED, Names, beside, names_of
 from dedupaudit.migrate.databases.postgresql_script import Piece, Tree, guard_parts, pieces
 from dedupaudit.migrate.databases.protocol import Standing, Target
 from dedupaudit.repair.databases.postgresql_names import split
@@ -107,32 +107,38 @@ def is_made(piece: Piece, indexes: dict[str, IndexState]) -> bool:
 def read_guard(ask: Ask, oid: int, target: Target, tree: Tree) -> GuardState:
     """Look which parts of the guard are there, and whether they are what the script would make now."""
     names = names_of(target.table)
-    side, truncate = split(names.guard)[1], split(names.guard_truncate)[1]
-    triggers = ", ".join(map(literal, names.triggers))
-    rows = ask(look("guard", oid=oid, side=literal(side), truncate=literal(truncate), triggers=triggers))
+    rows = ask(guard_query(names, oid))
     kinds = [str(row[0]) for row in rows]
     bodies = {name_of(row[1]): name_of(row[2]) for row in rows if row[0] == "function"}
     fired = {(int(str(row[3])), name_of(row[1])): str(row[2]) for row in rows if row[0] == "trigger"}
     told = [f"{row[0]!s} {visible(name_of(row[1]))}" for row in rows if row[0] not in ("key", "trigger")]
     told += [f"trigger {visible(name)}" for name in names.triggers if (oid, name) in fired]
-    complete = (
-        "table" in kinds
-        and "key" in kinds
-        and _is_current(bodies, side, truncate, target, names)
-        and all(fired.get((oid, name)) == "A" for name in names.triggers)
-        # Each leaf and each level has its own three, and all fire always.
-        and len(fired) == len(EVENTS) + (len(tree.leaves) + len(tree.levels)) * (len(EVENTS) - 1)
-        and set(fired.values()) == {"A"}
-    )
+    complete = "table" in kinds and "key" in kinds and _is_current(bodies, target, names)
+    if target.strategy == "partitioned":
+        # Each leaf and each level has its own three for rows, and all fire always.
+        below = len(tree.leaves) + len(tree.levels)
+        complete = complete and len(fired) == 4 + 3 * below and set(fired.values()) == {"A"}
+    else:
+        wanted = {(oid, name): enabled for name, enabled in zip(names.triggers, ENABLED, strict=True)}
+        complete = complete and fired == wanted
     return GuardState("complete" if complete else "partial" if rows else "none", tuple(told))
 
 
-def _is_current(bodies: dict[str, str], side: str, truncate: str, target: Target, names: Names) -> bool:
+def guard_query(names: Names, oid: int) -> str:
+    """Return the question which parts of a guard are there."""
+    functions = ", ".join(literal(split(one)[1]) for one in names.functions)
+    triggers = ", ".join(map(literal, names.triggers))
+    return look("guard", oid=oid, side=literal(split(names.guard)[1]), functions=functions, triggers=triggers)
+
+
+def _is_current(bodies: dict[str, str], target: Target, names: Names) -> bool:
     """Say whether the functions are the ones of this script: one of another constraint's name would tell that."""
-    if truncate not in bodies or side not in bodies:
-        return False
     parts = guard_parts(target, names)
-    return all(parts[name] in bodies[side] for name in ("message", "table", "row_is_new", "entry_is_new"))
+    said = [parts[name] for name in ("message", "table", "constraint_name")]
+    row = bodies.get(split(names.guard)[1], "")
+    insert = row if target.strategy == "partitioned" else bodies.get(split(names.guard_insert)[1], "")
+    is_there = split(names.guard_truncate)[1] in bodies
+    return is_there and all(one in body for body in (row, insert) for one in said)
 
 
 def is_whole(made: Sequence[Piece], indexes: dict[str, IndexState]) -> bool:

@@ -15,7 +15,7 @@ UNION ALL
 SELECT 'function', function.proname::pg_catalog.text, function.prosrc, NULL
 FROM pg_catalog.pg_proc AS function
 JOIN pg_catalog.pg_namespace AS space ON space.oid = function.pronamespace AND space.nspname = 'dedupaudit'
-WHERE function.proname IN ({side}, {truncate}) AND function.pronargs = 0
+WHERE function.proname IN ({functions}) AND function.pronargs = 0
 UNION ALL
 SELECT 'trigger', fired.tgname::pg_catalog.text, fired.tgenabled::pg_catalog.text, fired.tgrelid::pg_catalog.int8
 FROM (
