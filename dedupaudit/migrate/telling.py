@@ -210,14 +210,23 @@ _GUARD = {
 def _state(status: TableStatus) -> str:
     if status.protecting is not None:
         return "is unique"
-    running = any(known.state == "running" for known in status.runs)
-    if running:
-        return "is being made unique right now"
+    if _is_at_work(status):
+        return _WORK[status.runs[-1].state]
     return "is NOT kept unique" + (", and a migration was left in the middle" if is_unfinished(status) else "")
+
+
+_WORK = {"running": "is being made unique right now", "undoing": "is being rolled back right now"}
+
+
+def _is_at_work(status: TableStatus) -> bool:
+    """Say whether somebody migrates the table at this moment: one who was killed is called interrupted."""
+    return any(known.state in _WORK for known in status.runs[-1:])
 
 
 def is_unfinished(status: TableStatus) -> bool:
     """Say whether something of a migration is there that an apply would finish or a rollback remove."""
+    if _is_at_work(status):
+        return False
     standing = status.standing
     left = bool(standing.leftovers) or standing.guard != "none" or standing.unique in ("invalid", "index")
     return left or any(known.state in ("interrupted", "failed") for known in status.runs[-1:])
@@ -240,7 +249,7 @@ _UNIQUE = {
 
 def _next(status: TableStatus, where: str) -> list[str]:
     table = quote(visible(status.table))
-    if any(known.state == "running" for known in status.runs):
+    if _is_at_work(status):
         return []
     if is_unfinished(status):
         return [

@@ -95,6 +95,8 @@ def _duplicates(header: MigrateHeader, width: int) -> Iterator[str]:
     yield from _fact("clean", removed if found.removed else "nothing", width)
     for rule, number in found.rules.items():
         yield from counted(number, chosen_by(rule), width)
+    if found.merged:
+        yield from counted(found.merged, "of these: the row that stays takes values of the others", width)
     left = sum(found.left.values())
     if left:
         yield from _fact("person", f"{plural(left, 'ID')} that no rule decides: a build would fail", width)

@@ -58,6 +58,12 @@ def test_a_plan_says_what_is_wanted_what_stands_and_each_step_in_lines_that_fit(
     assert "takes ACCESS EXCLUSIVE: keeps out readers and writers for an instant" in text
 
 
+def test_rows_that_take_values_of_others_are_counted() -> None:
+    found = {"groups": 2, "removed": 2, "merged": 1, "rules": {"furthest state": 2}, "left": {}}
+    text = flat(plan_lines(header(found=found), GUARDED, 80))
+    assert "2 uploads: the row in the furthest state stays 1 of these: the row that stays takes values" in text
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_figure_of_time_and_disk_is_marked_as_estimated(width: int) -> None:
     text = flat(plan_lines(header(), GUARDED, width))
@@ -247,7 +253,13 @@ CASES = [
     ),
     (status(standing=Standing("none", "partial", "none", False)), "left in the middle", "PARTLY there", True),
     (status(standing=Standing("none", "none", "invalid", False)), "left in the middle", "u is INVALID", True),
-    (status(runs=(Known(run(state="running"), "running"),)), "is being made unique right now", "running", False),
+    (
+        status(runs=(Known(run(state="running"), "running"),), standing=Standing("ready", "complete", "none", False)),
+        "is being made unique right now",
+        "running",
+        False,
+    ),
+    (status(runs=(Known(run(state="undoing"), "undoing"),)), "is being rolled back right now", "undoing", False),
     (status(invalid=("other_idx",)), "is NOT kept unique", "indexes of others: other_idx", False),
 ]
 
