@@ -112,7 +112,6 @@ def _evidence(evidence: Evidence, cleaned: Sequence[Run], width: int) -> list[st
     took += f", of it {length(evidence.cleaning_seconds)} for cleaning" if evidence.cleaning_seconds else ""
     lines += _fact("took", took, width)
     lines += _fact("catalog", f"{visible(evidence.constraint)} is {visible(evidence.index_state)}", width)
-    tried = f"a duplicate {evidence.probe}" if evidence.probe.startswith(("INSERT", "UPDATE")) else evidence.probe
     found = "no duplicate" if evidence.duplicates == 0 else plural(evidence.duplicates, "DUPLICATE ID")
     lines += _fact("scan", f"without the new index: {found}", width)
     lines += _fact("probe", escape(evidence.probe), width)
