@@ -80,8 +80,11 @@ class Migrating:
             # Whatever was written down of an attempt that was rolled back is gone with it.
             self.run, self.cleaning.rounds[:] = before[0], before[1]
             # SQLite drops the locks of a process that closes a file of its own: it is opened to be read before.
-            with read() as source, self.migration.repair.transaction():
-                self._steps(lambda: _renewed(source))
+            with read() as source:
+                # To open it was to read: where the clean step is done already, its lock would stop our own commit.
+                source.renew()
+                with self.migration.repair.transaction():
+                    self._steps(lambda: _renewed(source))
 
         self.pace.patiently(attempt, self.wait)
 

@@ -50,7 +50,8 @@ def ordered(place: Place, verb: str, *options: str, point: Point | None = None, 
     what = {"plan": ("plan", "uploads", "-o", plan, "--max-delete", "90%"), "apply": ("apply", plan)}
     words = what.get(verb, (verb, "uploads"))
     confirm = ("--confirm", "uploads") if verb in ("apply", "rollback") else ()
-    return Order(("migrate", *words, *confirm, "--db", place.url, *options), point)
+    wait = ("--wait", "20s") if verb in ("apply", "rollback") else ()
+    return Order(("migrate", *words, *confirm, "--db", place.url, *wait, *options), point)
 
 
 def patiently(runner: Runner, order: Order) -> Completed:
