@@ -13,14 +13,13 @@ from dedupaudit.config import TableSettings
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.migrate.databases import dialect_of
 from dedupaudit.migrate.plan import Concern
-from dedupaudit.migrate.planning import PlanRequest, plan_migration
 from dedupaudit.migrate.preflight import concerns, open_transactions
 from dedupaudit.migrate.preflight.base import Asked
 from dedupaudit.progress import SILENT
 from dedupaudit.repair.opening import database_of
-from dedupaudit.repair.plan import Limit
 from dedupaudit.sources.tables import open_source
 from dedupaudit.sources.tables.resolve import resolve
+from tests.migrate.preflight.looking import levels, looked_at
 from tests.repair.databases import POSTGRESQL, SQLITE, Database
 from tests.repair.repairing import Repairing
 from tests.servers.fixtures import shared_postgresql
@@ -29,24 +28,6 @@ PLAIN = "CREATE TABLE t (rid bigint PRIMARY KEY, id varchar(40) NOT NULL, device
 LOOSE = PLAIN.replace("id varchar(40)", "id varchar(40) COLLATE insensitive")
 NULLABLE = PLAIN.replace(" NOT NULL", "")
 A, B = "INSERT INTO t (rid, id) VALUES (1, 'a')", "INSERT INTO t (rid, id) VALUES (2, 'b')"
-
-
-def looked_at(
-    database: Database, folder: Path, statements: tuple[str, ...], url: str = "", **request: Any
-) -> tuple[Concern, ...]:
-    """Run statements in an empty database, plan the migration of t, and return what preflight said."""
-    key = request.pop("key", ("id",))
-    repairing = Repairing(database, folder, {"t": TableSettings(key=key)})
-    database.run(*statements)
-    repairing.url = url or repairing.url
-    asked = PlanRequest("t", Limit(percent=100.0), **request)
-    plan = plan_migration(repairing.settings, asked, interrupt=Interrupt(), progress=SILENT)
-    return plan.header.concerns
-
-
-def levels(found: tuple[Concern, ...]) -> dict[str, str]:
-    """Return the checks that spoke, each with its level."""
-    return {concern.check: concern.level for concern in found}
 
 
 @pytest.mark.parametrize("statements", [(PLAIN,), (PLAIN, A, B)], ids=["empty", "rows"])
