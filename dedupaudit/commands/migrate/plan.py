@@ -214,7 +214,8 @@ class _Planning:
                 self._complain(table, escape(concern.message), escape(concern.hint), ExitCode.REFUSED)
             return
         reasons = "one reason" if len(plan.refused) == 1 else f"{len(plan.refused)} reasons"
-        self._complain(visible(table), f"refused, for {reasons} (under PREFLIGHT); no plan was written", "", ExitCode.REFUSED)
+        told = f"refused, for {reasons} (under PREFLIGHT); no plan was written"
+        self._complain(visible(table), told, "", ExitCode.REFUSED)
 
     def _complain(self, table: str, message: str, hint: str, code: ExitCode) -> None:
         from dedupaudit.commands.asking import say
