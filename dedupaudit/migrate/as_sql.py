@@ -81,6 +81,10 @@ def _what_for(number: int, step: Step) -> Iterator[str]:
     if step.why:
         yield from _comment(f"   why: {escape(step.why)}")
     yield from _comment(f"   {who_waits(step)}; {cost(step)}")
+    if any(" CONCURRENTLY " in statement for statement in step.sql):
+        yield from _comment(
+            "   never inside a transaction; if it fails, it leaves an invalid index, to be dropped first"
+        )
     if step.briefly and step.blocks != "nothing":
         yield from _comment("   if it does not get its lock, run it again: others wait behind it while it waits")
 

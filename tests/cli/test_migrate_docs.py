@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Sequence
@@ -166,7 +167,9 @@ def test_the_script_is_run_by_psql(run: Run, server: PostgresqlServer) -> None:
     assert script.code == 0, said(script)
     server.execute("DELETE FROM activities WHERE seq = 2", database="app")
     where = server.url(user="migrator", password="change-me", database="app")
-    done = subprocess.run(["/usr/bin/psql", "-q", where], input=script.out, capture_output=True, check=False)
+    client = shutil.which("psql")
+    assert client, "it comes with the server"
+    done = subprocess.run([client, "-q", where], input=script.out, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert indexes(server) == ["activities_id_key", "activities_pkey"]
     assert triggers(server) == []

@@ -39,6 +39,7 @@ def test_each_statement_is_there_once_in_order_and_ended() -> None:
 def test_comments_say_what_each_step_is_for_its_lock_and_what_is_done_by_hand() -> None:
     text = " ".join("\n".join(script(header(on_conflict="newest"), GUARDED)).replace("-- ", "").split())
     assert "without --single-transaction" in text
+    assert text.count("never inside a transaction") == 2
     assert "takes SHARE ROW EXCLUSIVE: keeps out writers for an instant; est. < 1 s" in text
     assert "Go on when no transaction is open any more that began before the guard was there" in text
     command = "dedupaudit repair plan activities --db x --on-conflict newest --max-delete 10% -o clean.jsonl"
