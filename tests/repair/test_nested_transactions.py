@@ -1,4 +1,4 @@
-"""A transaction within a transaction is a savepoint of it, however deep; what is rolled back is just what was inside."""
+"""A transaction within a transaction is a savepoint of it, however deep; what is rolled back is what was inside."""
 
 from __future__ import annotations
 
