@@ -210,6 +210,15 @@ class Connection:
         finally:
             self._inside = False
 
+    def cancel(self) -> None:
+        """End the running statement on the server, from another thread and another connection; the session goes on."""
+        other = connect(self._login)
+        try:
+            with other.cursor() as cursor:
+                cursor.execute(f"KILL QUERY {self.number}")
+        finally:
+            other.close()
+
     def _cursor(self, statement: str) -> Cursor:
         if self._gone is not None:
             raise self._gone

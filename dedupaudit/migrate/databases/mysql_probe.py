@@ -1,0 +1,97 @@
+"""Tries to store a duplicate in a table of MySQL or MariaDB, to see that it is the constraint that refuses it.
+
+Everything here happens in a transaction that the caller rolls back. An AUTO_INCREMENT number is used up: no database
+takes that back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from dedupaudit.display import visible
+from dedupaudit.migrate.databases.mysql_names import Fragments, names_of
+from dedupaudit.migrate.databases.mysql_standing import TriggerState, read_triggers
+from dedupaudit.migrate.databases.protocol import Target
+from dedupaudit.repair.databases.mysql_connection import Connection
+from dedupaudit.repair.errors import Surprise, Violation
+from dedupaudit.sources.tables import mysql_errors
+from dedupaudit.sources.tables.catalog import Column
+from dedupaudit.sources.tables.mysql_sql import quote
+
+_DUPLICATE = 1062
+_LAST_NAME = re.compile(r"'((?:[^']|'')*)'\D*$")
+_NOTHING = "nothing could be tried: "
+
+
+def probe(connection: Connection, target: Target) -> str:
+    """Return how a duplicate was refused, or why none could be tried; see `Migration.probe`."""
+    parts, table = Fragments(target), names_of(target.table).table
+    key, variables = ", ".join(parts.key), ", ".join(parts.seen)
+    stored = f"FROM {table} AS t WHERE {parts.whole('t')}"
+    if not connection.rows(f"SELECT 1 {stored} LIMIT 1"):
+        return f"{_NOTHING}no row has a key"
+    connection.run(f"SELECT {key} INTO {variables} {stored} LIMIT 1")
+    same = parts.same(parts.of("t"), parts.seen, "=")
+    said = ""
+    triggers = read_triggers(connection.texts, names_of(target.table).place)
+    for verb, statement in _attempts(connection, target, same):
+        try:
+            connection.run(statement)
+        except Violation as error:
+            if _refused_by(error) == target.constraint.lower() and not _guarded(triggers, target):
+                return f"{verb} was refused by {visible(target.constraint)} (error {_DUPLICATE})"
+            said = said or f"{_NOTHING}{error.message}"
+            continue
+        [(count,)] = connection.texts(f"SELECT COUNT(*) FROM {table} AS t WHERE {same}")
+        if int(count or 0) > 1:
+            raise Surprise(
+                f"table {visible(target.table.name)}: the constraint {visible(target.constraint)} let a duplicate in",
+                "nothing of it stays; see `dedupaudit migrate status`",
+            )
+        said = f"{_NOTHING}a trigger turns what is stored into something else"
+    return said or f"{_NOTHING}no statement would store a duplicate"
+
+
+def _guarded(triggers: list[TriggerState], target: Target) -> bool:
+    """Say whether it may be the guard that refused."""
+    return any(trigger.name in names_of(target.table).triggers for trigger in triggers)
+
+
+def _refused_by(error: Violation) -> str | None:
+    """Return the key that a duplicate was refused by: MySQL says `table.key`, MariaDB `key`."""
+    cause = error.__cause__
+    if cause is None or mysql_errors.code_of(cause) != _DUPLICATE:
+        return None
+    found = _LAST_NAME.search(str(cause.args[1]))
+    return found[1].rpartition(".")[2].lower() if found else None
+
+
+def _attempts(connection: Connection, target: Target, same: str) -> Iterator[tuple[str, str]]:
+    """Yield statements that would store a duplicate of the key that the session's variables hold."""
+    table, catalog = names_of(target.table).table, target.table.catalog
+    key = set(target.table.key_names)
+    given = [quote(one.name) for one in catalog.columns if one.name in key or not _by_itself(one)]
+    listed = ", ".join(name for name in given if name not in _generated(catalog.columns))
+    if listed:
+        taken = f"SELECT {listed} FROM {table} AS t WHERE {same} LIMIT 1"
+        yield "INSERT", f"INSERT INTO {table} ({listed}) {taken}"
+    generated = {one.name for one in catalog.columns if one.generated}
+    primary = [quote(name) for name in catalog.primary_key]
+    if not primary or key & generated:
+        return
+    parts = Fragments(target)
+    changed = ", ".join(f"s.{name} = {seen}" for name, seen in zip(parts.key, parts.seen, strict=True))
+    listed = ", ".join(primary)
+    # Another row: the derived table is filled before the first row is changed.
+    other = f"SELECT {listed} FROM {table} AS t WHERE NOT ({same}) AND {parts.whole('t')} LIMIT 1"
+    joined = " AND ".join(f"s.{name} = o.{name}" for name in primary)
+    yield "UPDATE", f"UPDATE {table} AS s JOIN ({other}) AS o ON {joined} SET {changed}"
+
+
+def _by_itself(column: Column) -> bool:
+    return column.generated or column.auto_increment
+
+
+def _generated(columns: tuple[Column, ...]) -> set[str]:
+    return {quote(column.name) for column in columns if column.generated}
