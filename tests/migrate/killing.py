@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from tests.conftest import ROOT, Completed
 from tests.repair import killing, killing_tables
-from tests.repair.killing import Order, Point, Runner
+from tests.repair.killing import Child, Order, Point, Runner
 from tests.repair.killing_tables import MariadbPlace, Place, PostgresqlPlace, SqlitePlace
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgresql import PostgresqlServer
@@ -28,6 +32,7 @@ from tests.servers.postgresql import PostgresqlServer
 CONFIG = killing_tables.CONFIG + 'volatile = ["seq", "note"]\n'
 CONSTRAINT = "uploads_id_key"
 _PATIENCE = 60.0
+_SHOWN = 120
 
 
 class MigrateRunner(Runner):
@@ -62,6 +67,28 @@ def patiently(runner: Runner, order: Order) -> Completed:
         if done.code != 75 or time.monotonic() > until:
             return done
         time.sleep(0.05)
+
+
+_CHANGES = re.compile(r"^(before COMMIT|COMMIT|INSERT|UPDATE|DELETE|REPLACE|CREATE|ALTER|DROP|LOCK|REVOKE|GRANT|BEGIN)")
+_COMMITS = 4
+
+
+def points_of(child: Child) -> list[Point]:
+    """Return where a process like this one is to be killed: after each kind of statement that changes or locks.
+
+    Killed after a read it leaves what it left before it. A kind is told by its first words; the last statement of a
+    kind is a point as well as the first, and of the many commits each fourth.
+    """
+    kinds = Counter[str]()
+    for line in child._read("seen").splitlines():
+        text = str(json.loads(line))
+        if _CHANGES.match(text):
+            kinds[r"^" + r"\s+".join(map(re.escape, text.split()[:4]))] += 1
+    found = []
+    for kind, count in kinds.items():
+        commits = kind in ("^COMMIT", r"^before\s+COMMIT")
+        found += [Point(nth, kind) for nth in (range(1, count + 1, _COMMITS) if commits else sorted({1, count}))]
+    return found
 
 
 # ---- the places, with what a migration may leave
@@ -152,7 +179,7 @@ class MigratePostgresql(PostgresqlPlace):
         rows = self.server.execute(
             "SELECT conrelid::regclass::text, conindid::regclass::text, indisvalid, indisunique, indisready,"
             " condeferrable, pg_get_constraintdef(c.oid) FROM pg_constraint c JOIN pg_index ON indexrelid = conindid"
-            " WHERE contype = 'u' ORDER BY 1",
+            " WHERE contype = 'u' AND conrelid::regclass::text ~ '^uploads' ORDER BY 1",
             database=self._database,
         )
         tables = ["uploads", "uploads_0", "uploads_1", "uploads_2"] if self.strategy == "partitioned" else ["uploads"]
@@ -209,6 +236,20 @@ class MigrateMariadb(MariadbPlace):
 # ---- within the process that forks
 
 
+class _Recording(killing._Watch):
+    """Writes down what it sees as well."""
+
+    def __init__(self, point: Point, told: Path) -> None:
+        super().__init__(point, told)
+        self._seen_at = told.with_suffix(".seen")
+
+    def after(self, text: str) -> None:
+        if self.armed and threading.current_thread() is threading.main_thread():
+            with self._seen_at.open("a") as out:
+                out.write(json.dumps(text[:_SHOWN]) + "\n")
+        super().after(text)
+
+
 def _warm_up() -> None:
     """Import what a migration imports, by making and taking back one."""
     from dedupaudit.interrupt import Runtime
@@ -242,4 +283,5 @@ if __name__ == "__main__":
     _warm_up()
     os.dup2(answers, 1)
     os.close(answers)
+    killing._Watch = _Recording  # type: ignore[misc]
     killing.serve()

@@ -47,7 +47,7 @@ class _Writer(writers._Writer):
 class Application(Writers):
     """Four writers, from `start` to `stop`."""
 
-    def __init__(self, place: Place, seed: int, pause: float = 0.008) -> None:
+    def __init__(self, place: Place, seed: int, pause: float = 0.02) -> None:
         self._place, self._pause, self._stop = place, pause, Event()
         self._writers = [_Writer(place, n, Random(f"{seed}/{n}"), 0.03) for n in range(1, 5)]  # noqa: S311 (no secret)
         self._threads = [Thread(target=writer.work, args=(self._stop, pause), daemon=True) for writer in self._writers]

@@ -26,6 +26,7 @@ from tests.migrate.killing import (
     MigrateSqlite,
     ordered,
     patiently,
+    points_of,
 )
 from tests.migrate.killing_writers import Application, conserved, found_in, unique
 from tests.repair.killing import Order, Point
@@ -84,7 +85,7 @@ class Scene:
         told = self.runner.start(ordered(self.place, "status", "--format", "json")).completed()
         (table,) = json.loads(told.out)["tables"]
         assert not table["unfinished"], table
-        assert (table["guard"], table["lookup"], table["leftovers"]) == ("none", "none", []), table
+        assert (table["guard"], table["leftovers"]) == ("none", []), table
         assert {state for _kind, state, _rows in found.runs} <= {"done", "undone"}, found.runs
         assert (table["protecting"] is not None) == (constraint == "valid"), table
 
@@ -123,59 +124,54 @@ def make(tmp_path: Path, clean_env: Mapping[str, str]) -> Iterator[Make]:
         yield scene
 
 
-def kill_apply(scene: Scene, every: int = 1, first: int = 1) -> None:
-    """Kill an apply after a first statement, the next, and so on, until one gets to its end.
-
-    Each third time, what goes on is killed too, at a statement that wanders.
-    """
-    nth = first
-    while True:
+def kill_apply(scene: Scene, every: int = 1) -> None:
+    """Kill an apply at each of its points; what goes on is killed too each third time, at a point that wanders."""
+    scene.place.restore()
+    whole = scene.runner.start(scene.order("apply"))
+    assert whole.completed().code == 0, (scene.part, whole.completed())
+    points = points_of(whole)
+    for number, point in enumerate(points[every // 2 :: every]):
         scene.place.restore()
-        with Application(scene.place, nth) as application:
-            child = scene.runner.start(scene.order("apply", Point(nth)))
+        with Application(scene.place, number) as application:
+            child = scene.runner.start(scene.order("apply", point))
             done = child.completed()
+            verb = "apply" if number % 2 else "rollback"
             if done.code != -signal.SIGKILL:
-                assert done.code == 0, (scene.part, done)
-                constraint = "valid"
+                # With the application's rows it went another way.
+                assert done.code == 0, (scene.part, point, done)
             else:
                 scene.points.append(child.point)
-                verb = "apply" if len(scene.points) % 2 else "rollback"
-                if len(scene.points) % 3 == 0:
-                    again = scene.runner.start(scene.order(verb, Point(1 + nth * 7 % 40)))
+                if number % 3 == 0:
+                    again = scene.runner.start(scene.order(verb, points[(number * 7 + 3) % len(points)]))
                     assert again.completed().code in (-signal.SIGKILL, 0, 4, 75), again.completed()
                     scene.points[-1] += f", and then {verb} at {again.point}"
-                constraint = scene.go_on(verb)
+            constraint = scene.go_on(verb)
         scene.hold(application, constraint)
-        if done.code != -signal.SIGKILL:
-            return
-        nth += every
 
 
-def kill_rollback(scene: Scene, every: int = 1, first: int = 1) -> None:
-    """Kill a rollback in the same way; it goes on, or an apply puts the constraint back."""
-    nth = first
-    while True:
+def kill_rollback(scene: Scene, every: int = 1) -> None:
+    """Kill a rollback in the same way; it goes on then."""
+    scene.place.restore()
+    assert scene.runner.start(scene.order("apply")).completed().code == 0
+    whole = scene.runner.start(scene.order("rollback"))
+    assert whole.completed().code == 0, (scene.part, whole.completed())
+    for number, point in enumerate(points_of(whole)[every // 2 :: every]):
         scene.place.restore()
-        with Application(scene.place, nth) as application:
+        with Application(scene.place, number) as application:
             applied = patiently(scene.runner, scene.order("apply"))
             assert applied.code == 0, (scene.part, applied)
-            child = scene.runner.start(scene.order("rollback", Point(nth)))
+            child = scene.runner.start(scene.order("rollback", point))
             done = child.completed()
-            constraint = "none"
-            if done.code != -signal.SIGKILL:
-                assert done.code == 0, (scene.part, done)
-            else:
+            assert done.code in (-signal.SIGKILL, 0), (scene.part, point, done)
+            if done.code:
                 scene.points.append(child.point)
-                constraint = scene.go_on("rollback")
-        scene.hold(application, constraint)
-        if done.code != -signal.SIGKILL:
-            return
-        nth += every
+                scene.go_on("rollback")
+        scene.hold(application, "none")
 
 
-def kill_both(scene: Scene, every: int = 1) -> None:
-    kill_apply(scene, every)
-    kill_rollback(scene, every)
+def kill_both(scene: Scene) -> None:
+    kill_apply(scene)
+    kill_rollback(scene)
 
 
 # ---- in every run, a few
@@ -183,27 +179,27 @@ def kill_both(scene: Scene, every: int = 1) -> None:
 
 @pytest.mark.parametrize("kill", [kill_apply, kill_rollback], ids=["apply", "rollback"])
 def test_sqlite_a_kill_leaves_the_constraint_or_nothing(
-    kill: Callable[[Scene, int, int], None], make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kill: Callable[[Scene, int], None], make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scene = make(MigrateSqlite(tmp_path), f"sqlite {kill.__name__}, one statement in nine")
-    kill(scene, 9, 4)
-    scene.told(2, capsys)
+    scene = make(MigrateSqlite(tmp_path), f"sqlite {kill.__name__}, one point in eight")
+    kill(scene, 8)
+    scene.told(1, capsys)
 
 
 @pytest.mark.parametrize("strategy", ["small", "guarded", "partitioned"])
 def test_postgresql_a_kill_leaves_the_constraint_or_nothing(
     strategy: str, make: Make, postgresql: PostgresqlServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scene = make(MigratePostgresql(postgresql, strategy), f"postgresql {strategy}, one statement in 29")
-    kill_apply(scene, 29, 20)
+    scene = make(MigratePostgresql(postgresql, strategy), f"postgresql {strategy}, one point in 20")
+    kill_apply(scene, 20)
     scene.told(2, capsys)
 
 
 def test_mariadb_a_kill_leaves_the_constraint_or_nothing(
     make: Make, mariadb: MariadbServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scene = make(MigrateMariadb(mariadb), "mariadb guarded, one statement in 29")
-    kill_apply(scene, 29, 20)
+    scene = make(MigrateMariadb(mariadb), "mariadb guarded, one point in 20")
+    kill_apply(scene, 20)
     scene.told(2, capsys)
 
 
