@@ -120,7 +120,7 @@ class MysqlMigration:
         )
         with self._settings(("max_statement_time", "0"), ("max_execution_time", "0")):
             found = self._long(query)
-        return int(str(found[0][0]))
+        return int(found[0][0] or 0)
 
     def probe(self) -> str:
         """Insert a duplicate of a stored row, and take it back; return how it was refused."""

@@ -6,7 +6,6 @@ takes that back.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from dedupaudit.display import visible
@@ -20,7 +19,6 @@ from dedupaudit.sources.tables.catalog import Column
 from dedupaudit.sources.tables.mysql_sql import quote
 
 _DUPLICATE = 1062
-_LAST_NAME = re.compile(r"'((?:[^']|'')*)'\D*$")
 _NOTHING = "nothing could be tried: "
 
 
@@ -39,7 +37,7 @@ def probe(connection: Connection, target: Target) -> str:
         try:
             connection.run(statement)
         except Violation as error:
-            if _refused_by(error) == target.constraint.lower() and not _guarded(triggers, target):
+            if is_refused_by(error.__cause__, target.constraint) and not _guarded(triggers, target):
                 return f"{verb} was refused by {visible(target.constraint)} (error {_DUPLICATE})"
             said = said or f"{_NOTHING}{error.message}"
             continue
@@ -58,13 +56,13 @@ def _guarded(triggers: list[TriggerState], target: Target) -> bool:
     return any(trigger.name in names_of(target.table).triggers for trigger in triggers)
 
 
-def _refused_by(error: Violation) -> str | None:
-    """Return the key that a duplicate was refused by: MySQL says `table.key`, MariaDB `key`."""
-    cause = error.__cause__
+def is_refused_by(cause: BaseException | None, constraint: str) -> bool:
+    """Say whether a statement failed on this index: MySQL names `table.index`, MariaDB `index`, both in quotes, last."""
     if cause is None or mysql_errors.code_of(cause) != _DUPLICATE:
-        return None
-    found = _LAST_NAME.search(str(cause.args[1]))
-    return found[1].rpartition(".")[2].lower() if found else None
+        return False
+    said = str(cause.args[1]).lower()
+    named = said[: said.rfind("'")]
+    return named.endswith((f"'{constraint.lower()}", f".{constraint.lower()}"))
 
 
 def _attempts(connection: Connection, target: Target, same: str) -> Iterator[tuple[str, str]]:
