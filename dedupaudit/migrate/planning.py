@@ -10,7 +10,7 @@ from dedupaudit.causes.explainer import Explainer
 from dedupaudit.config import Settings
 from dedupaudit.display import visible
 from dedupaudit.interrupt import Interrupt
-from dedupaudit.migrate.facts import Duplicates
+from dedupaudit.migrate.facts import Duplicates, Facts
 from dedupaudit.migrate.pairs import pairs
 from dedupaudit.migrate.plan import Concern, Found, MigrateHeader, Step, StrategyName
 from dedupaudit.migrate.preflight import concerns
@@ -22,7 +22,7 @@ from dedupaudit.repair.opening import database_of
 from dedupaudit.repair.pace import Announce
 from dedupaudit.repair.plan import Limit, shape_of
 from dedupaudit.repair.planning import PlanRequest as RepairRequest
-from dedupaudit.repair.planning import planner_of, refuse_at_once, spooled
+from dedupaudit.repair.planning import Planner, planner_of, refuse_at_once, spooled
 from dedupaudit.sources.tables import open_source
 from dedupaudit.sources.tables.protocol import Key, Reading, TableSource
 from dedupaudit.sources.tables.resolve import resolve
@@ -87,28 +87,36 @@ def plan_migration(
             exists = ObjectLook(settings, table, interrupt, announce, stack).exists
         repair = RepairRequest(request.table, request.limit, request.on_conflict)
         planner = planner_of(source, wanted.table, repair, explainer, exists)
-        survey = source.survey(wanted.table, ("null_ids", "blank_ids"))
-        duplicates = Duplicates()
-        if wanted.facts.protecting is None:
-            totals = planner.plan(stack.enter_context(spooled())).header.totals
-            duplicates = Duplicates(
-                groups=totals.groups,
-                removed=totals.removed,
-                merged=totals.merged,
-                rules=totals.rules,
-                left=totals.left,
-                first_left=tuple((key_text(wanted.table, key), why) for key, why in planner.first_left),
-                pairs=pairs(source, wanted.table),
-            )
-        facts = replace(
-            wanted.facts,
-            rows=survey.rows,
-            null_keys=survey.suspects["null_ids"],
-            blank_keys=survey.suspects["blank_ids"],
-            duplicates=duplicates,
-            device=table.device.name if table.device else None,
-        )
+        facts = replace(_counted(source, wanted, planner, stack), device=table.device.name if table.device else None)
         return _planned(source, replace(wanted, facts=facts), request)
+
+
+def _counted(source: TableSource, wanted: Wanted, planner: Planner, stack: ExitStack) -> Facts:
+    """Return the facts with what only a look at the rows can say."""
+    facts = wanted.facts
+    if not all(column.indexable for column in facts.key):
+        # What the server cannot compare it cannot count either; preflight says so.
+        return replace(facts, rows=wanted.table.catalog.row_estimate or 0)
+    survey = source.survey(wanted.table, ("null_ids", "blank_ids"))
+    duplicates = Duplicates()
+    if facts.protecting is None:
+        totals = planner.plan(stack.enter_context(spooled())).header.totals
+        duplicates = Duplicates(
+            groups=totals.groups,
+            removed=totals.removed,
+            merged=totals.merged,
+            rules=totals.rules,
+            left=totals.left,
+            first_left=tuple((key_text(wanted.table, key), why) for key, why in planner.first_left),
+            pairs=pairs(source, wanted.table),
+        )
+    return replace(
+        facts,
+        rows=survey.rows,
+        null_keys=survey.suspects["null_ids"],
+        blank_keys=survey.suspects["blank_ids"],
+        duplicates=duplicates,
+    )
 
 
 def reading_of(settings: Settings) -> Reading:
