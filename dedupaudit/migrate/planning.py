@@ -21,8 +21,8 @@ from dedupaudit.repair.objects import ObjectLook
 from dedupaudit.repair.opening import database_of
 from dedupaudit.repair.pace import Announce
 from dedupaudit.repair.plan import Limit, shape_of
-from dedupaudit.repair.planning import PlanRequest as RepairRequest
 from dedupaudit.repair.planning import Planner, planner_of, refuse_at_once, spooled
+from dedupaudit.repair.planning import PlanRequest as RepairRequest
 from dedupaudit.sources.tables import open_source
 from dedupaudit.sources.tables.protocol import Key, Reading, TableSource
 from dedupaudit.sources.tables.resolve import resolve
