@@ -1,5 +1,6 @@
 -- The guard of an INSERT, all rows of a statement at once: three times as fast for a thousand rows as row by row. It does
--- the same; where an entry is in the way and no second row is seen, it goes row by row.
+-- the same; where an entry is in the way and no second row is seen, it goes row by row. An exception block costs a
+-- subtransaction, ON CONFLICT a second look at each row: the one is for many rows, the other for one.
 -- Locks: nothing that anybody waits for.
 CREATE FUNCTION {function}() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -10,20 +11,20 @@ AS ${tag}$
 DECLARE
     is_recent boolean := current_setting('transaction_isolation') = 'read committed';
     wanted bigint;
-    taken bigint := -1;
+    taken bigint := 0;
     refused boolean := FALSE;
     one record;
 BEGIN
     SELECT count(*) INTO wanted FROM fresh AS n WHERE {fresh_is_whole};
-    IF is_recent THEN
+    IF wanted = 1 AND is_recent THEN
         INSERT INTO {side} SELECT {fresh}, FALSE FROM fresh AS n WHERE {fresh_is_whole} ON CONFLICT DO NOTHING;
         GET DIAGNOSTICS taken = ROW_COUNT;
-    ELSE
+    ELSIF wanted > 0 THEN
         BEGIN
             INSERT INTO {side} SELECT {fresh}, FALSE FROM fresh AS n WHERE {fresh_is_whole};
             taken := wanted;
         EXCEPTION WHEN unique_violation THEN
-            taken := -1;
+            NULL;
         END;
     END IF;
     refused := EXISTS (
