@@ -208,7 +208,7 @@ _GUARD = {
 
 def _state(status: TableStatus) -> str:
     if status.protecting is not None:
-        return "is unique"
+        return "is unique" + ("; a migration is not finished yet" if is_unfinished(status) else "")
     if _is_at_work(status):
         return _WORK[status.runs[-1].state]
     return "is NOT kept unique" + (", and a migration was left in the middle" if is_unfinished(status) else "")

@@ -246,6 +246,12 @@ CASES = [
     (status(), "is NOT kept unique", "migrate plan activities", False),
     (status(protecting="u"), "is unique", "u keeps it unique", False),
     (
+        status(protecting="u", standing=Standing("ready", "complete", "constraint", False, ("guard g",))),
+        "is unique; a migration is not finished yet",
+        "left over guard g",
+        True,
+    ),
+    (
         status(standing=Standing("ready", "complete", "none", False, ("lookup index l",)), runs=(INTERRUPTED,)),
         "a migration was left in the middle",
         "lookup index l",
