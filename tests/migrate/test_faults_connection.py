@@ -1,0 +1,122 @@
+"""A connection that is lost as a step begins, and whoever else is at work on the same table."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from dedupaudit.errors import AuditError
+from dedupaudit.repair.apply import Applied, Applying
+from dedupaudit.repair.errors import Locked
+from tests.migrate.killing import (
+    CONFIG,
+    MigrateMariadb,
+    MigratePlace,
+    MigratePostgresql,
+    MigrateRunner,
+    MigrateSqlite,
+    ordered,
+    patiently,
+)
+from tests.migrate.killing_stage import DATABASES, REMOVED, SERVERS, Beside, Stage
+from tests.repair.databases import Database
+from tests.repair.killing import Order, Point
+from tests.servers.fixtures import shared_mariadb, shared_postgresql
+
+STEPS = ("lookup", "guard", "wait", "clean", "build", "attach", "verify", "probe", "unguard")
+
+
+@pytest.mark.parametrize("database", SERVERS, ids=lambda database: str(database.name))
+@pytest.mark.parametrize("step", STEPS)
+def test_a_session_that_is_ended_as_a_step_begins_is_told_and_the_same_command_goes_on(
+    database: Database, step: str, tmp_path: Path
+) -> None:
+    stage = Stage(database, tmp_path)
+    plan = stage.guarded()
+    if step not in stage.steps(plan):
+        assert (step, database.name) == ("attach", "mariadb")
+        return
+    stage.at[step] = stage.end_sessions
+    with pytest.raises(AuditError) as caught:
+        stage.apply(plan, wait=5.0)
+    assert caught.value.exit_code == 6, caught.value.message
+    assert "same command again" in caught.value.hint
+    # What the lost session could not remove is shown, and found again.
+    (status,) = stage.status()
+    assert bool(status.standing.leftovers) == bool(stage.traces())
+    stage.done(plan)
+    assert stage.quarantined() == REMOVED
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> MigratePlace:
+    (tmp_path / "dedupaudit.toml").write_text(CONFIG)
+    match request.param:
+        case "sqlite":
+            return MigrateSqlite(tmp_path)
+        case "postgresql":
+            return MigratePostgresql(shared_postgresql(), "guarded", "mfaults")
+        case _:
+            return MigrateMariadb(shared_mariadb(), "mfaults")
+
+
+@pytest.fixture
+def runner(place: MigratePlace, tmp_path: Path, clean_env: Mapping[str, str]) -> Iterator[MigrateRunner]:
+    with MigrateRunner(tmp_path, clean_env) as runner:
+        planned = runner.start(ordered(place, "plan", "--strategy", place.strategy)).completed()
+        assert planned.code == 0, planned
+        yield runner
+
+
+def test_beside_a_migration_there_is_no_other_and_no_repair_and_a_dead_one_is_followed(
+    place: MigratePlace, runner: MigrateRunner
+) -> None:
+    repair = ("repair", "plan", "uploads", "-o", "r.jsonl", "--max-delete", "90%", "--db", place.url)
+    assert runner.run(*repair).code == 0
+    repair_beside = Order(("repair", "apply", "r.jsonl", "--confirm", "uploads", "--db", place.url))
+    # In SQLite all of it is one transaction: after a commit before it, nobody else is kept out of the file.
+    text = "^COMMIT" if place.name == "sqlite" else r"^DELETE FROM \S*uploads\W"
+    nth = 2 if place.name == "sqlite" else 1
+    first = runner.start(ordered(place, "apply", point=Point(nth, text, signal.SIGSTOP)))
+    try:
+        assert first.wait_until_stopped(), first.completed()
+        for order in (ordered(place, "apply"), ordered(place, "rollback"), repair_beside):
+            done = runner.start(order).completed()
+            assert done.code == 75, (order.arguments, done)
+            assert f"process {first.pid}".encode() in done.err, done
+        told = json.loads(runner.start(ordered(place, "status", "--format", "json")).completed().out)
+        assert told["tables"][0]["runs"][-1]["state"] == "running", told
+    finally:
+        first.end()
+    done = patiently(runner, ordered(place, "apply"))
+    assert done.code == 0, done
+    assert place.traces() == []
+    assert place.constraint() == "valid"
+
+
+@pytest.mark.parametrize("database", DATABASES, ids=lambda database: str(database.name))
+def test_while_a_repair_runs_no_migration_begins(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage(database, tmp_path)
+    plan = stage.guarded()
+    met: list[Locked] = []
+    work = Applying.apply
+
+    def worked(self: Applying) -> Applied:
+        with pytest.raises(Locked) as caught:
+            stage.apply(plan, wait=1.0)
+        met.append(caught.value)
+        return work(self)
+
+    monkeypatch.setattr(Applying, "apply", worked)
+    beside = Beside(stage)
+    beside.apply(beside.plan())
+    monkeypatch.undo()
+    assert [error.exit_code for error in met] == [75]
+    assert "process" in met[0].message + met[0].hint
+    stage.done(plan)
