@@ -19,12 +19,13 @@ from tests.cli.reading import said, strict_json
 from tests.cli.repairing import url
 from tests.cli.test_migrate_plan import MENDABLE
 from tests.conftest import ROOT, Completed, Run, SqliteDb
+from tests.servers.mariadb import MariadbServer, program
 from tests.servers.postgresql import PostgresqlServer
 
 PAGE = (ROOT / "docs" / "migrate.md").read_text(encoding="utf-8")
 ROWS = "VALUES (1, 'a', 'x'), (2, 'a', 'x'), (3, 'b', 'x'), (4, 'c', 'x'), (5, 'd', 'x')"
 KEPT, EVERY = [1, 3, 4, 5], [1, 2, 3, 4, 5]
-GRANTS = ("--max-delete", "50%", "--strategy", "guarded", "-o", "plan.jsonl")
+ASKED = ("--max-delete", "50%", "--strategy", "guarded", "-o", "plan.jsonl")
 
 
 def statements(heading: str) -> list[str]:
@@ -129,7 +130,7 @@ def test_the_grants_are_enough_to_migrate_and_to_take_it_back(run: Run, server: 
     for statement in statements("PostgreSQL"):
         server.execute(statement, database="app")
     commands = [
-        ("migrate plan activities", KEPT[:0], GRANTS),
+        ("migrate plan activities", KEPT[:0], ASKED),
         ("migrate apply plan.jsonl --confirm activities", KEPT, ()),
         ("migrate status", KEPT, ()),
         ("migrate rollback activities --confirm activities", KEPT, ()),
@@ -149,7 +150,7 @@ def test_none_of_the_grants_is_too_many(run: Run, server: PostgresqlServer) -> N
     grants = statements("PostgreSQL")
     for statement in grants:
         server.execute(statement, database="app")
-    assert as_migrator(run, server, "migrate", "plan", "activities", *GRANTS).code == 0
+    assert as_migrator(run, server, "migrate", "plan", "activities", *ASKED).code == 0
     for left_out in grants[1:]:
         grant(server, [one for one in grants if one != left_out])
         done = as_migrator(run, server, "migrate", "apply", "plan.jsonl", "--confirm", "activities")
@@ -163,7 +164,7 @@ def test_none_of_the_grants_is_too_many(run: Run, server: PostgresqlServer) -> N
 def test_the_script_is_run_by_psql(run: Run, server: PostgresqlServer) -> None:
     for statement in statements("PostgreSQL"):
         server.execute(statement, database="app")
-    script = as_migrator(run, server, "migrate", "plan", "activities", "--sql", "-q", *GRANTS)
+    script = as_migrator(run, server, "migrate", "plan", "activities", "--sql", "-q", *ASKED)
     assert script.code == 0, said(script)
     server.execute("DELETE FROM activities WHERE seq = 2", database="app")
     where = server.url(user="migrator", password="change-me", database="app")
@@ -174,4 +175,79 @@ def test_the_script_is_run_by_psql(run: Run, server: PostgresqlServer) -> None:
     assert indexes(server) == ["activities_id_key", "activities_pkey"]
     assert triggers(server) == []
     (told,) = strict_json(as_migrator(run, server, "migrate", "status", "activities", "-f", "json").out)["tables"]
+    assert (told["unique"], told["leftovers"]) == ("constraint", [])
+
+
+# ---- MySQL and MariaDB
+
+
+@pytest.fixture
+def on_mariadb(mariadb: MariadbServer) -> MariadbServer:
+    mariadb.create_database("app")
+    mariadb.execute("DROP USER IF EXISTS 'migrator'@'%'")
+    for statement in (
+        "CREATE TABLE activities (seq int PRIMARY KEY, id varchar(50), type varchar(50))",
+        f"INSERT INTO activities {ROWS}",
+    ):
+        mariadb.execute(statement, database="app")
+    return mariadb
+
+
+def on_mysql(run: Run, server: MariadbServer, *words: str) -> Completed:
+    return run(*words, "--db", server.url(user="migrator", password="change-me", database="app"))
+
+
+def what_is_there(server: MariadbServer) -> tuple[list[int], set[str], int]:
+    """Return the rows, the indexes and the number of triggers."""
+    rows = [row[0] for row in server.execute("SELECT seq FROM activities ORDER BY seq", database="app")]
+    names = {row[2] for row in server.execute("SHOW INDEX FROM activities", database="app")}
+    return rows, names, len(server.execute("SHOW TRIGGERS", database="app"))
+
+
+def test_the_grants_for_mariadb_are_enough_to_migrate_and_to_take_it_back(run: Run, on_mariadb: MariadbServer) -> None:
+    for statement in statements("MySQL and MariaDB"):
+        on_mariadb.execute(statement, database="app")
+    protected, bare = {"PRIMARY", "activities_id_key"}, {"PRIMARY"}
+    for words, rows, names in (
+        (f"migrate plan activities {' '.join(ASKED)}", EVERY, bare),
+        ("migrate apply plan.jsonl --confirm activities", KEPT, protected),
+        ("migrate status", KEPT, protected),
+        ("migrate rollback activities --confirm activities", KEPT, bare),
+        ("repair undo last --confirm activities", EVERY, bare),
+    ):
+        done = on_mysql(run, on_mariadb, *words.split())
+        assert done.code == 0, (words, said(done))
+        assert what_is_there(on_mariadb) == (rows, names, 0), words
+
+
+def test_none_of_the_grants_for_mariadb_is_too_many(run: Run, on_mariadb: MariadbServer) -> None:
+    grants = statements("MySQL and MariaDB")
+    for statement in grants:
+        on_mariadb.execute(statement, database="app")
+    assert on_mysql(run, on_mariadb, "migrate", "plan", "activities", *ASKED).code == 0
+    # Of those for the tables that a repair makes one will do.
+    alike = [one for one in grants if "dedupaudit_" in one and "_guard_" not in one]
+    for left_out in [one for one in grants[1:] if one not in alike[1:]]:
+        on_mariadb.execute("DROP USER 'migrator'@'%'")
+        for statement in (one for one in grants if one != left_out):
+            on_mariadb.execute(statement, database="app")
+        done = on_mysql(run, on_mariadb, "migrate", "apply", "plan.jsonl", "--confirm", "activities")
+        assert done.code in (2, 3, 5), (left_out, said(done))
+        assert done.out == b""
+        assert said(done)
+        assert what_is_there(on_mariadb) == (EVERY, {"PRIMARY"}, 0), left_out
+
+
+def test_the_script_is_run_by_the_client_of_mariadb(run: Run, on_mariadb: MariadbServer) -> None:
+    for statement in statements("MySQL and MariaDB"):
+        on_mariadb.execute(statement, database="app")
+    script = on_mysql(run, on_mariadb, "migrate", "plan", "activities", "--sql", "-q", *ASKED)
+    assert script.code == 0, said(script)
+    assert b"DELIMITER" in script.out
+    on_mariadb.execute("DELETE FROM activities WHERE seq = 2", database="app")
+    client = [program("mariadb", "mysql"), "-h127.0.0.1", f"-P{on_mariadb.port}", "-umigrator", "-pchange-me", "app"]
+    done = subprocess.run(client, input=script.out, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert what_is_there(on_mariadb) == (KEPT, {"PRIMARY", "activities_id_key"}, 0)
+    (told,) = strict_json(on_mysql(run, on_mariadb, "migrate", "status", "activities", "-f", "json").out)["tables"]
     assert (told["unique"], told["leftovers"]) == ("constraint", [])
