@@ -82,7 +82,7 @@ def migrated_lines(
     run, evidence = migrated.run, migrated.evidence
     table = visible(run.table_name)
     if migrated.stopped is not None or evidence is None:
-        return _stopped_lines(migrated, width, where)
+        return _stopped_lines(migrated, header, width, where)
     name = visible(evidence.constraint)
     if already:
         lines = prose(f"This plan was applied already, by run {run.id} at {run.finished_at}: nothing to do.", width)
@@ -94,13 +94,16 @@ def migrated_lines(
     return [*lines, *(f"  dedupaudit repair undo {one.id}{where}" for one in reversed(migrated.cleaned))]
 
 
-def _stopped_lines(migrated: Migrated, width: int, where: str) -> list[str]:
+def _stopped_lines(migrated: Migrated, header: MigrateHeader, width: int, where: str) -> list[str]:
     run = migrated.run
     lines = prose(f"run {run.id}: stopped: {visible(migrated.stopped or run.state, 500)}", width)
     for one in migrated.cleaned:
         lines += _fact("cleaned", f"{_moved(one)} (run {one.id})", width)
-    guard = "the guard was removed" if migrated.withdrawn else "`migrate status` shows what of it is there"
-    lines += _fact("left", f"{guard}; the same command goes on", width)
+    left = "nothing: it was one transaction, and was rolled back"
+    if header.strategy != "small":
+        left = "the guard stays, where it was made, and refuses duplicates: `migrate status` shows it"
+        left = "the guard was removed" if migrated.withdrawn else left
+    lines += _fact("left", f"{left}; the same command goes on", width)
     return [*lines, "To give up instead:", f"  {_rollback(run.table_name, where)}"]
 
 

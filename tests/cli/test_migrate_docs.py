@@ -245,7 +245,14 @@ def test_the_script_is_run_by_the_client_of_mariadb(run: Run, on_mariadb: Mariad
     assert script.code == 0, said(script)
     assert b"DELIMITER" in script.out
     on_mariadb.execute("DELETE FROM activities WHERE seq = 2", database="app")
-    client = [program("mariadb", "mysql"), "-h127.0.0.1", f"-P{on_mariadb.port}", "-umigrator", "-pchange-me", "app"]
+    client = [
+        str(program("mariadb", "mysql")),
+        "-h127.0.0.1",
+        f"-P{on_mariadb.port}",
+        "-umigrator",
+        "-pchange-me",
+        "app",
+    ]
     done = subprocess.run(client, input=script.out, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert what_is_there(on_mariadb) == (KEPT, {"PRIMARY", "activities_id_key"}, 0)

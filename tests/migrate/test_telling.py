@@ -222,8 +222,10 @@ def test_what_did_not_get_to_its_end_says_so_and_how_to_go_on_or_give_up() -> No
     text = flat(migrated_lines(migrated, header(), 80))
     assert "stopped: a signal asked for it" in text
     assert "the same command goes on" in text
+    assert "the guard stays, where it was made" in text
     assert "dedupaudit migrate rollback activities" in text
     assert "report" not in text
+    assert "nothing: it was one transaction" in flat(migrated_lines(migrated, header(strategy="small"), 80))
     assert migrated_json(migrated, header())["incident"] is None
 
 
