@@ -33,14 +33,18 @@ def test_a_table_lock_of_another_is_told_and_bounded_and_the_same_command_goes_o
     with Other(stage) as other:
         number = other.number
         stage.at[step] = other.lock_table
+        # What is left to be done concurrently, the drop of the lookup index, waits until the lock is gone.
+        released = Timer(6.0, other.release)
+        released.start()
         with pytest.raises(RunFailed) as caught:
             stage.apply(plan, wait=1.0)
+        released.join()
         assert caught.value.exit_code == 6
         assert "same command again" in caught.value.hint
         said = " ".join([*stage.said, caught.value.message])
         if step not in ("wait", "clean"):
-            assert str(number) in said, said
-        other.release()
+            # MariaDB tells nobody who holds a metadata lock, unless a plugin is there.
+            assert (f"pid {number}" if stage.database is POSTGRESQL else "another session holds a lock") in said, said
     (status,) = stage.status()
     # What could not be removed while the lock was held is shown.
     assert bool(status.standing.leftovers) == bool(stage.traces())
@@ -56,7 +60,10 @@ def test_a_transaction_older_than_the_guard_is_told_and_bounded(stage: Stage, *,
         number = other.number
 
         def begin() -> None:
-            other.run("BEGIN", "INSERT INTO bystander VALUES (2)")
+            if stage.database is POSTGRESQL:
+                other.run("BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT * FROM bystander")
+            else:
+                other.run("BEGIN", "INSERT INTO bystander VALUES (2)")
 
         stage.at["guard"] = begin
         with pytest.raises(RunFailed) as caught:
@@ -100,10 +107,8 @@ def test_a_row_that_another_holds_is_waited_for_and_nothing_is_lost(stage: Stage
     plan = stage.guarded()
     with Other(stage) as other:
         stage.at["clean"] = lambda: other.run("BEGIN", "UPDATE t SET v = v WHERE id = 31")
-        with pytest.raises(RunFailed):
-            stage.apply(plan, wait=1.0)
-        assert stage.traces() == []
-        assert len(stage.rows()) + stage.quarantined() == 36
-        other.release()
-    stage.done(plan)
+        released = Timer(3.0, other.release)
+        stage.at["lookup"] = released.start
+        stage.done(plan)
+        released.join()
     assert stage.quarantined() == REMOVED

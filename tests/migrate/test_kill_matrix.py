@@ -38,7 +38,7 @@ LEAST = {
     "postgresql small": 30,
     "postgresql guarded": 60,
     "postgresql partitioned": 60,
-    "mariadb guarded": 60,
+    "mariadb guarded": 45,
 }
 """How many points each part has at least, for apply and rollback together: one that lost its points is no proof."""
 
