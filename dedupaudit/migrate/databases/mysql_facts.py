@@ -96,7 +96,7 @@ class _Reader:
             protecting=kept.name if kept else None,
             protecting_primary=bool(kept and kept.primary),
             nulls_forbidden=table.key_never_null,
-            lookup=lookup_of(indexes.values(), names.key),
+            lookup=lookup_of(indexes.values(), names.key, self._constraint),
             redundant_indexes=redundant(indexes.values(), names.key, table.catalog.primary_key, self._constraint),
             name_taken_by=self._taken(indexes),
             leftovers=tuple(leftovers_of(indexes, triggers, read_sides(texts, names))),
@@ -265,12 +265,16 @@ def partitioned_by(expression: str, columns: dict[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(columns[name] for name in named if name in columns))
 
 
-def lookup_of(indexes: Iterable[IndexState], key: tuple[str, ...]) -> str | None:
-    """Return an index of others whose first columns are the key's, whole: the guard can look through it."""
+def lookup_of(indexes: Iterable[IndexState], key: tuple[str, ...], constraint: str) -> str | None:
+    """Return an index of others whose first columns are the key's, whole: the guard can look through it.
+
+    The wanted one is none of them: what is planned must not change because it is there already.
+    """
     wanted = {name.lower() for name in key}
     for index in indexes:
         first = {(name or "").lower() for name in index.columns[: len(key)]}
-        if first == wanted and index.whole and index.used and index.sorted and not is_ours(index.name):
+        is_others = not is_ours(index.name) and index.name.lower() != constraint.lower()
+        if first == wanted and index.whole and index.used and index.sorted and is_others:
             return index.name
     return None
 

@@ -15,7 +15,7 @@ from dedupaudit.interrupt import Interrupt
 from dedupaudit.migrate.databases import mysql_probe
 from dedupaudit.migrate.databases.mysql_definition import allowing_null, definition_of
 from dedupaudit.migrate.databases.mysql_names import DEFINITION, PARTS, Fragments, names_of
-from dedupaudit.migrate.databases.mysql_open import older_than_guard
+from dedupaudit.migrate.databases.mysql_open import older_than_guard, perhaps_blocked_by
 from dedupaudit.migrate.databases.mysql_script import (
     ENDLESS,
     SHORT,
@@ -42,7 +42,7 @@ from dedupaudit.migrate.databases.protocol import Standing, Target
 from dedupaudit.migrate.plan import Step
 from dedupaudit.repair.databases.mysql import MysqlRepair
 from dedupaudit.repair.databases.protocol import RepairDatabase
-from dedupaudit.repair.errors import Violation
+from dedupaudit.repair.errors import Busy, Violation
 from dedupaudit.sources.tables import mysql_errors
 from dedupaudit.sources.tables.mysql_sql import quote
 from dedupaudit.sources.tables.mysql_values import kind_of
@@ -223,6 +223,12 @@ class MysqlMigration:
     def _run(self, statement: str) -> None:
         try:
             self._long(statement)
+        except Busy as error:
+            if not error.blocked_by:
+                # Where performance_schema is off, nobody can say it for sure.
+                with suppress(AuditError):
+                    error.blocked_by = perhaps_blocked_by(self._connection, self._names.place)
+            raise
         except AuditError as error:
             cause = error.__cause__
             code = mysql_errors.code_of(cause) if cause is not None else 0

@@ -37,7 +37,8 @@ def probe(connection: Connection, target: Target) -> str:
         try:
             connection.run(statement)
         except Violation as error:
-            if is_refused_by(error.__cause__, target.constraint) and not _guarded(triggers, target):
+            by_ours = is_refused_by(error.__cause__, target.constraint)
+            if by_ours and not _guarded(triggers, target):
                 return f"{verb} was refused by {visible(target.constraint)} (error {_DUPLICATE})"
             said = said or f"{_NOTHING}{error.message}"
             continue
@@ -57,7 +58,7 @@ def _guarded(triggers: list[TriggerState], target: Target) -> bool:
 
 
 def is_refused_by(cause: BaseException | None, constraint: str) -> bool:
-    """Say whether a statement failed on this index: MySQL names `table.index`, MariaDB `index`, both in quotes, last."""
+    """Say whether a statement failed on this index: MySQL names `table.index`, MariaDB `index`, last."""
     if cause is None or mysql_errors.code_of(cause) != _DUPLICATE:
         return False
     said = str(cause.args[1]).lower()
