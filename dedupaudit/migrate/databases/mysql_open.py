@@ -17,8 +17,8 @@ from dedupaudit.sources.tables.mysql_sql import literal, quote
 Row = tuple[str | None, ...]
 _FRESH = ("READ COMMITTED", "READ UNCOMMITTED")
 _RECOVERED = "0"
-_NAMED = 5
-"""Sessions that are told where it may be any of them."""
+_NAMED = 3
+"""Transactions that are told where it may be any of them."""
 
 
 @dataclass(frozen=True)
@@ -77,19 +77,20 @@ def older_than_guard(connection: Connection) -> dict[tuple[str, ...], str]:
 
 
 def perhaps_blocked_by(connection: Connection, place: Place) -> str:
-    """Return who may hold a table's name, for people, where the server cannot say who does; empty where nobody is known.
+    """Return who may hold a table's name, for people, where the server cannot say who does; empty: nobody is known.
 
     Those with an open transaction come first; a LOCK TABLES shows as a table in use, and a session that sleeps.
     """
     own = str(connection.number)
     found = [open_of(row) for row in connection.texts(look("transactions", own=own))]
-    told = [one.told for one in found]
+    told = [one.told for one in found[:_NAMED]]
     in_use = connection.texts(f"SHOW OPEN TABLES FROM {quote(place.schema)} LIKE {literal(place.name)}")
     if any(row[2] != "0" for row in in_use):
         seen = ", ".join((own, *(one.session for one in found)))
-        for number, user, host, idle in connection.texts(look("sleepers", schema=literal(place.schema), own=seen)):
-            told.append(f"session {visible(number)} (user {visible(user)}@{visible(host)}), idle for {visible(idle)} s")
-    return f"perhaps {' or '.join(told[:_NAMED])}" if told else ""
+        idle = connection.texts(look("sleepers", schema=literal(place.schema), own=seen))
+        if idle:
+            told.append(f"an idle session ({', '.join(visible(row[0]) for row in idle)})")
+    return f"perhaps {' or '.join(told)}" if told else ""
 
 
 def oldest_of(rows: list[Row]) -> OpenTransaction | None:

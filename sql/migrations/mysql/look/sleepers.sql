@@ -1,7 +1,7 @@
 -- The sessions in a database that do nothing at this moment: one of them may hold a table by LOCK TABLES, which leaves no
 -- other trace where performance_schema is off. Needs PROCESS. Locks nothing.
-SELECT id, user, host, time
+SELECT id
 FROM information_schema.processlist
 WHERE command = 'Sleep' AND db = {schema} AND id NOT IN ({own})
 ORDER BY time, id
-LIMIT 5
+LIMIT 12
