@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from dedupaudit.config import TableSettings
-from dedupaudit.migrate.run import Migrated
+from dedupaudit.migrate.evidence import Migrated
 from tests.migrate.adversary import Adversary, Said, Sum, conserved, fill
 from tests.migrate.adversary_places import CONSTRAINT, LEVELS, PLACES, Place
 from tests.migrate.migrating import Migrating
@@ -24,8 +25,14 @@ def migrating(place: Place, folder: Path, rows: int) -> tuple[Migrating, dict[in
     return found, fill(place, rows)
 
 
+def has_no_leak(work: Migrating) -> None:
+    """Assert that the build met no duplicate: the guard held."""
+    assert not [said for said in work.said if "met a duplicate" in said]
+
+
 def is_migrated(place: Place, done: Migrated) -> None:
     """Assert that the run says so, and that it is so."""
+    assert done.run is not None
     assert (done.run.state, done.exit_code, done.stopped) == ("done", 0, None)
     assert done.evidence is not None
     assert done.evidence.holds
@@ -41,16 +48,28 @@ def nobody_is_wronged(against: Adversary) -> None:
     assert not wrong, "\n".join(map(str, wrong[:20]))
 
 
-def attack(place: Place, level: str, folder: Path, *, seed: int, rows: int, bulk: int, pause: float = 0.02) -> Sum:
-    """Migrate under attack, and assert everything."""
+def attack(
+    place: Place,
+    level: str,
+    folder: Path,
+    *,
+    seed: int,
+    rows: int,
+    bulk: int,
+    pause: float = 0.02,
+    rewriting: Sequence[str] = (),
+) -> Sum:
+    """Migrate under attack, and assert everything; `rewriting` are triggers that rewrite the key."""
     work, initial = migrating(place, folder, rows)
+    place.database.run(*rewriting)
     strategy = None if place.name == "sqlite" else "guarded"
     plan = work.plan(strategy=strategy)
-    with Adversary(place, level, seed=seed, rows=rows, bulk=bulk, pause=pause) as against:
+    with Adversary(place, level, seed=seed, rows=rows, bulk=bulk, pause=pause, rewritten=bool(rewriting)) as against:
         work.said = Said(against.progress)
         with against.afterwards(0.5):
             done = work.apply(plan)
     nobody_is_wronged(against)
+    has_no_leak(work)
     is_migrated(place, done)
     total = conserved(place, against.writers, initial)
     assert done.evidence
@@ -63,7 +82,7 @@ def attack(place: Place, level: str, folder: Path, *, seed: int, rows: int, bulk
 
 @pytest.mark.parametrize(("name", "level"), AGAINST)
 def test_a_migration_against_eight_writers(name: str, level: str, tmp_path: Path) -> None:
-    attack(PLACES[name], level, tmp_path, seed=1, rows=1_000, bulk=200)
+    attack(PLACES[name], level, tmp_path, seed=1, rows=2_000, bulk=1_000)
 
 
 @pytest.mark.parametrize(("name", "level"), AGAINST)
