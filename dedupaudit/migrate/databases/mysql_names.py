@@ -145,6 +145,7 @@ class Fragments:
             "new_is_whole": self.whole("NEW"),
             "new_is_seen": self.same(self.seen, new),
             "key_is_changed": f"NOT ({self.same(new, self.of('OLD'))})",
+            "entry_is_new": self.same([f"g.{name}" for name in self.entry], new, "="),
             "row_is_new": self.same(self.of("t"), new, "="),
             "row_now_is_new": self.same(self.of("stored_now"), new, "="),
             "message": literal(f"Duplicate entry for key '{self.target.constraint}'"),
