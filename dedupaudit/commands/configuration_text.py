@@ -35,6 +35,7 @@ _TABLES = (
     "found by its usual name; false means that there is none.",
     "    key = [...]            the columns that must be unique, together",
     "    volatile = [...]       ignored when rows are compared",
+    '    constraint = "NAME"    what `migrate` calls the unique constraint; not_null = true forbids NULL too',
     "    device, time, group    whose row it is; when it was written; the kinds that inflation is counted by",
     "    timezone               of times that name no zone: Asia/Shanghai, by default UTC",
     "    where                  an SQL condition: which rows are audited",

@@ -201,28 +201,37 @@ class Migrating:
 
     # ---- when it cannot go on
 
-    def withdraw(self) -> bool:
-        """Remove the guard and what a failed build left, so that writers pay for nothing; say whether that was done."""
+    def withdraw(self) -> None:
+        """Remove the guard and what a failed build left, as far as that is possible: writers pay for nothing then."""
 
         def remove() -> None:
             self.migration.remove_guard()
             if self.migration.standing().unique == "invalid":
                 self.migration.remove_constraint()
 
-        try:
+        with suppress(AuditError):
             self.pace.patiently(remove, self.wait)
-        except AuditError:
-            return False
-        return True
 
-    def failed(self, error: AuditError, *, withdrawn: bool) -> RunFailed:
+    def what_stays(self) -> str:
+        """Say for people what it left in the database, as the catalog has it."""
+        if self.at_once:
+            return "nothing was changed: it was one transaction, and was rolled back"
+        try:
+            standing = self.migration.standing()
+        except AuditError:
+            return "nobody can say now what it left: see `dedupaudit migrate status`"
+        if standing.guard != "none":
+            return "the guard is there, and refuses new duplicates"
+        left = ", ".join(standing.leftovers) + (", the invalid index" if standing.unique == "invalid" else "")
+        return f"no guard is left, but: {left.removeprefix(', ')}" if left else "no guard is left"
+
+    def failed(self, error: AuditError) -> RunFailed:
         """Return what is raised where a migration ran and failed."""
         table = visible(self.run.table_name)
-        left = "the guard was removed" if withdrawn else "the guard may still be there: see `dedupaudit migrate status`"
         return RunFailed(
-            f"the migration of {table} stopped: {error.message}",
-            f"{error.hint + '; ' if error.hint else ''}nothing is half done that status does not show, and {left}: run"
-            f" the same command again and it goes on, or `dedupaudit migrate rollback {table}`",
+            f"the migration of {table} stopped: {error.message}; {self.what_stays()}",
+            f"{error.hint + '; ' if error.hint else ''}run the same command again and it goes on, or take it back:"
+            f" dedupaudit migrate rollback {table}",
         )
 
     def note_end(self, state: str, why: str) -> None:

@@ -7,7 +7,7 @@ file without a name; a run that was killed is proved as far as it came, and the 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -187,10 +187,3 @@ def close_rounds(database: RepairDatabase, journal: Journal, table: Table, migra
             journal.save(done)
         proofs.append(proof)
     return proofs
-
-
-def totals_of(runs: Sequence[Run]) -> tuple[int, int, int]:
-    """Return the rows that were read under lock, kept, and moved into quarantine by repairs that were not undone."""
-    alive = [run for run in runs if run.state != "undone"]
-    kept, deleted = sum(run.rows_kept for run in alive), sum(run.rows_deleted for run in alive)
-    return kept + deleted, kept, deleted

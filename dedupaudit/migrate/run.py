@@ -12,11 +12,12 @@ from pathlib import Path
 from dedupaudit.causes.explainer import Explainer
 from dedupaudit.config import DatabaseSettings, Settings
 from dedupaudit.display import visible
-from dedupaudit.errors import AuditError, Cancelled, ExitCode, Refused, RunFailed
+from dedupaudit.errors import AuditError, Cancelled, Refused, RunFailed
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.migrate.applying import Migrating
-from dedupaudit.migrate.clean import Cleaning, Opened, Rule, close_rounds, rounds_of, totals_of
-from dedupaudit.migrate.databases.protocol import Target
+from dedupaudit.migrate.clean import Cleaning, Opened, Rule, close_rounds, rounds_of
+from dedupaudit.migrate.databases.protocol import Patience, Target
+from dedupaudit.migrate.evidence import Evidence, Migrated
 from dedupaudit.migrate.plan import Concern, MigrateHeader, Step
 from dedupaudit.migrate.planfile import MigrationFile
 from dedupaudit.migrate.planning import reading_of
@@ -70,41 +71,6 @@ Confirm = Callable[[Offer], None]
 """Asks; raises Refused or UsageError where the answer is no."""
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What was seen at the end, not believed. Rows are those of all clean rounds, each proved by itself."""
-
-    constraint: str
-    index_state: str
-    duplicates: int
-    probe: str
-    rows_read: int
-    rows_kept: int
-    rows_quarantined: int
-    holds: bool
-    seconds: float
-    cleaning_seconds: float
-
-
-@dataclass(frozen=True)
-class Migrated:
-    """What an apply came to. `cleaned` are its repairs; `stopped` says why it did not get to the end."""
-
-    run: Run
-    cleaned: tuple[Run, ...] = ()
-    evidence: Evidence | None = None
-    withdrawn: bool = False
-    stopped: str | None = None
-    signum: int | None = None
-
-    @property
-    def exit_code(self) -> int:
-        """Return the contract's exit code."""
-        if self.signum is not None:
-            return 128 + self.signum
-        return ExitCode.CLEAN if self.stopped is None else ExitCode.INCOMPLETE
-
-
 def apply_migration(
     settings: Settings,
     request: ApplyRequest,
@@ -134,43 +100,41 @@ class _Apply:
 
     def apply(self) -> Migrated:
         header = self.plan.header
-        if header.protecting is not None:
-            raise Refused(
-                f"the plan has no steps: {visible(header.protecting)} kept the key unique already",
-                "make it again with `dedupaudit migrate plan` if that has changed",
-            )
         settings = database_of(self.settings, header.source)
         refuse_blind_wait(settings, self.request.replicas, self.request.kindness)
         table = replace(planned_table(self.settings, settings, header, self.interrupt), where=None)
         # Before the connection that writes is open: whoever closes an SQLite file drops all locks of the process on it.
         wanted = wanted_of(self.settings, settings, table, Wish(header.constraint), self.interrupt)
+        if header.protecting is not None:
+            return self._protected(wanted)
         target = self._target(wanted)
         database = self.stack.enter_context(opened(settings))
         journal = Journal(database)
         earlier = self._earlier(journal)
         if earlier is not None and earlier.state == "done":
             _refuse_vanished(wanted, header, earlier)
-            return Migrated(earlier, tuple(rounds_of(journal, earlier)), _evidence_of(earlier))
+            return Migrated(earlier, tuple(rounds_of(journal, earlier)), Evidence.told_by(earlier))
         found = self._preflight(wanted, resumed=earlier is not None)
         age = age_of(database, header, self.request.max_age, resumed=earlier is not None)
         inspection = database.inspect(table)
         migration = wanted.dialect.migration(database, target, self.interrupt)
+        migration.patience = Patience(self.request.wait, self.announce)
         allowed = (*self.request.allowed_triggers, *migration.guard_triggers())
         itself = any(link.child.quoted == table.catalog.quoted for link in inspection.links)
         refuse(inspection, table, allowed, updates=itself or header.found.merged > 0)
         self.confirm(Offer(header, self.plan.steps, database.place, age, found, earlier))
+        ask_lag = lag_of(database, self.request.replicas, self.interrupt, self.progress, self.stack)
+        pace = Pace(database, self.request.kindness, self.interrupt, self.announce, ask_lag)
         touched = touched_by(table, inspection.links)
-        database.prepare(touched)
+        pace.patiently(lambda: database.prepare(touched), self.request.wait)
         acquire(database, journal, table.catalog.quoted)
         self._settle_others(journal, wanted, database)
         run = self._begun(journal, table)
         if run.state == "done":
-            return Migrated(run, tuple(rounds_of(journal, run)), _evidence_of(run))
+            return Migrated(run, tuple(rounds_of(journal, run)), Evidence.told_by(run))
         exists = None
         if table.upload and self.settings.objects and self.settings.objects.url:
             exists = ObjectLook(self.settings, table, self.interrupt, self.announce, self.stack).exists
-        ask_lag = lag_of(database, self.request.replicas, self.interrupt, self.progress, self.stack)
-        pace = Pace(database, self.request.kindness, self.interrupt, self.announce, ask_lag)
         rule = Rule(header.max_delete, header.on_conflict, allowed, exists, self.request.explainer)
         cleaning = Cleaning(database, journal, table, run, rule, pace, self.interrupt, self.progress, self.announce)
         at_once = header.strategy in wanted.dialect.one_transaction
@@ -188,6 +152,15 @@ class _Apply:
         return self._work(work, settings, table, at_once=at_once)
 
     # ---- before anything is changed
+
+    def _protected(self, wanted: Wanted) -> Migrated:
+        """Return that there is nothing to do; raises Refused where that has changed since the plan."""
+        if wanted.facts.protecting is not None:
+            return Migrated(None, protecting=wanted.facts.protecting)
+        raise Refused(
+            f"the plan has no steps, for the key was unique: {visible(self.plan.header.protecting or '')} is gone",
+            "make it again with `dedupaudit migrate plan`",
+        )
 
     def _target(self, wanted: Wanted) -> Target:
         """Return what the plan wants; raises Refused where the steps would be others today."""
@@ -265,29 +238,28 @@ class _Apply:
                 seconds = time.monotonic() - began
                 return self._finished(work, settings, seconds)
         except Cancelled as cancelled:
-            work.note_end("interrupted", "a signal asked for it")
-            return Migrated(work.run, stopped="a signal asked for it", signum=cancelled.signum)
+            why = "a signal asked for it"
+            work.note_end("interrupted", why)
+            cleaned = tuple(rounds_of(work.journal, work.run))
+            return Migrated(work.run, cleaned, stopped=why, stays=work.what_stays(), signum=cancelled.signum)
         except Locked:
             raise
         except Surprise as error:
             work.note_end("failed", error.message)
             raise
         except Refused as error:
-            withdrawn = self._withdraw(work, at_once=at_once)
+            self._withdraw(work)
             work.note_end("interrupted", error.message)
-            raise Refused(f"{error.message}{_told(withdrawn, at_once)}", error.hint) from error
+            raise Refused(f"{error.message}; {work.what_stays()}", error.hint) from error
         except AuditError as error:
-            withdrawn = self._withdraw(work, at_once=at_once)
+            self._withdraw(work)
             work.note_end("interrupted", error.message)
-            raise work.failed(error, withdrawn=withdrawn) from error
+            raise work.failed(error) from error
 
-    def _withdraw(self, work: Migrating, *, at_once: bool) -> bool:
-        if at_once:
-            return True
-        if self.request.keep_guard:
-            return False
-        self.announce("it cannot go on: removing the guard")
-        return work.withdraw()
+    def _withdraw(self, work: Migrating) -> None:
+        if not work.at_once and not self.request.keep_guard:
+            self.announce("it cannot go on: removing the guard")
+            work.withdraw()
 
     def _reader(self, settings: DatabaseSettings) -> Opened:
         @contextmanager
@@ -306,28 +278,15 @@ class _Apply:
         """Look once more with an auditor's eyes, prove, and close the run."""
         database, journal = work.migration.repair, work.journal
         rounds = rounds_of(journal, work.run)
-        read, kept, quarantined = totals_of(rounds)
-        holds = all(json.loads(run.proof or "{}").get("holds") for run in rounds if run.state == "done")
-        evidence = Evidence(
-            constraint=self.plan.header.constraint,
-            index_state=work.verified.index_state,
-            duplicates=work.verified.duplicates or 0,
-            probe=work.verified.probe,
-            rows_read=read,
-            rows_kept=kept,
-            rows_quarantined=quarantined,
-            holds=holds,
-            seconds=round(seconds, 3),
-            cleaning_seconds=round(work.cleaning_seconds, 3),
-        )
-        if not holds:
+        evidence = Evidence.of(work, self.plan.header.constraint, rounds, seconds)
+        if not evidence.holds:
             raise Surprise("conservation does not hold", "see `dedupaudit repair runs`")
         done = replace(
             work.run,
             state="done",
             finished_at=iso(database.clock()),
-            rows_kept=kept,
-            rows_deleted=quarantined,
+            rows_kept=evidence.rows_kept,
+            rows_deleted=evidence.rows_quarantined,
             proof=json.dumps(asdict(evidence)),
             message=None,
         )
@@ -357,13 +316,3 @@ def _refuse_vanished(wanted: Wanted, header: MigrateHeader, run: Run) -> None:
             f"the plan was applied already (run {run.id}), and its constraint {visible(header.constraint)} is gone now",
             f"make a new plan: dedupaudit migrate plan {visible(header.table)}",
         )
-
-
-def _told(withdrawn: bool, at_once: bool) -> str:
-    if at_once:
-        return "; nothing was changed"
-    return "; the guard was removed" if withdrawn else "; the guard is still there, and refuses new duplicates"
-
-
-def _evidence_of(run: Run) -> Evidence | None:
-    return Evidence(**json.loads(run.proof)) if run.proof else None

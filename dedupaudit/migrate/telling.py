@@ -15,9 +15,10 @@ from dedupaudit.reports.prose import labelled, prose
 from dedupaudit.reports.words import folded, length, percent, plural
 
 if TYPE_CHECKING:
+    from dedupaudit.migrate.evidence import Evidence, Migrated
     from dedupaudit.migrate.plan import MigrateHeader, Step
     from dedupaudit.migrate.rollback import RollbackOffer, RolledBack
-    from dedupaudit.migrate.run import Evidence, Migrated, Offer
+    from dedupaudit.migrate.run import Offer
     from dedupaudit.migrate.status import TableStatus
     from dedupaudit.repair.journal import Run
 
@@ -80,9 +81,12 @@ def migrated_lines(
 ) -> list[str]:
     """Return what an apply came to; `header` is the plan's, `already` says that it had been applied before."""
     run, evidence = migrated.run, migrated.evidence
-    table = visible(run.table_name)
+    table = visible(header.table)
+    if run is None:
+        told = f"{key_of(header)} of {table} is unique already, by {visible(migrated.protecting or '')}: nothing to do"
+        return prose(told, width)
     if migrated.stopped is not None or evidence is None:
-        return _stopped_lines(migrated, header, width, where)
+        return _stopped_lines(migrated, run, width, where)
     name = visible(evidence.constraint)
     if already:
         lines = prose(f"This plan was applied already, by run {run.id} at {run.finished_at}: nothing to do.", width)
@@ -94,16 +98,11 @@ def migrated_lines(
     return [*lines, *(f"  dedupaudit repair undo {one.id}{where}" for one in reversed(migrated.cleaned))]
 
 
-def _stopped_lines(migrated: Migrated, header: MigrateHeader, width: int, where: str) -> list[str]:
-    run = migrated.run
+def _stopped_lines(migrated: Migrated, run: Run, width: int, where: str) -> list[str]:
     lines = prose(f"run {run.id}: stopped: {visible(migrated.stopped or run.state, 500)}", width)
     for one in migrated.cleaned:
         lines += _fact("cleaned", f"{_moved(one)} (run {one.id})", width)
-    left = "nothing: it was one transaction, and was rolled back"
-    if header.strategy != "small":
-        left = "the guard stays, where it was made, and refuses duplicates: `migrate status` shows it"
-        left = "the guard was removed" if migrated.withdrawn else left
-    lines += _fact("left", f"{left}; the same command goes on", width)
+    lines += _fact("left", f"{migrated.stays}; the same command goes on", width)
     return [*lines, "To give up instead:", f"  {_rollback(run.table_name, where)}"]
 
 
@@ -144,7 +143,7 @@ def _rollback(table: str, where: str) -> str:
 def incident(migrated: Migrated, header: MigrateHeader) -> str | None:
     """Return what was done in one sentence, for the incident report; None where it was not done to the end."""
     run, evidence = migrated.run, migrated.evidence
-    if evidence is None or migrated.stopped is not None:
+    if run is None or evidence is None or migrated.stopped is not None:
         return None
     on = f"{visible(run.table_name)} {key_of(header)}"
     how = "in one transaction" if header.strategy == "small" else "online"

@@ -11,9 +11,9 @@ from dedupaudit.repair.past import Known
 from dedupaudit.repair.telling import run_json
 
 if TYPE_CHECKING:
+    from dedupaudit.migrate.evidence import Migrated
     from dedupaudit.migrate.plan import MigrateHeader, Step
     from dedupaudit.migrate.rollback import RolledBack
-    from dedupaudit.migrate.run import Migrated
     from dedupaudit.migrate.status import TableStatus
 
 
@@ -36,12 +36,13 @@ def migration_json(known: Known) -> dict[str, object]:
 def migrated_json(migrated: Migrated, header: MigrateHeader) -> dict[str, object]:
     """Return what an apply came to."""
     return {
-        "run": migration_json(Known(migrated.run, migrated.run.state)),
+        "run": migration_json(Known(migrated.run, migrated.run.state)) if migrated.run else None,
         "cleaned": [run_json(Known(run, run.state)) for run in migrated.cleaned],
         "evidence": asdict(migrated.evidence) if migrated.evidence else None,
         "incident": incident(migrated, header),
-        "withdrawn": migrated.withdrawn,
+        "protecting": migrated.protecting,
         "stopped": migrated.stopped,
+        "stays": migrated.stays or None,
     }
 
 

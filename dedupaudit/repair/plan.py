@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -142,9 +142,6 @@ class End(_Line):
     type: Literal["end"] = "end"
     count: int
     sha256: str
-
-
-PlanLine = Annotated[Header | Group | End, Field(discriminator="type")]
 
 
 def plan_value(value: Value) -> PlanValue:

@@ -76,12 +76,25 @@ def test_apply_cleans_builds_proves_and_ends_with_a_sentence_and_the_way_back(ru
     assert indexes(db) == []
 
 
+def test_a_table_that_is_protected_already_is_nothing_to_do_for_both_commands(run: Run, db: Path, plan: Path) -> None:
+    assert apply(run, db, plan).code == 0
+    assert migrate(run, db, "plan", "activities", "-o", "again.jsonl").code == 0
+    done = apply(run, db, Path("again.jsonl"))
+    assert done.code == 0, said(done)
+    assert done.out.decode() == f"(id) of activities is unique already, by {INDEX}: nothing to do\n"
+    # Between plan and apply somebody may drop it.
+    changed(db, f"DROP INDEX {INDEX}")
+    done = apply(run, db, Path("again.jsonl"))
+    assert done.code == 5
+    assert f"{INDEX} is gone" in said(done)
+
+
 def test_json_of_each_command_is_one_document(run: Run, db: Path, plan: Path) -> None:
     assert status(run, db)["protecting"] is None
     done = apply(run, db, plan, *JSON, "-q")
     told = strict_json(done.out)
     assert done.err == b""
-    assert set(told) == {"run", "cleaned", "evidence", "incident", "withdrawn", "stopped"}
+    assert set(told) == {"run", "cleaned", "evidence", "incident", "protecting", "stopped", "stays"}
     assert (told["run"]["kind"], told["run"]["state"], told["stopped"]) == ("migrate", "done", None)
     assert (told["evidence"]["holds"], told["evidence"]["duplicates"]) == (True, 0)
     assert [one["rows_deleted"] for one in told["cleaned"]] == [3]

@@ -149,7 +149,7 @@ def test_rows_that_need_a_person_stop_it_and_the_guard_goes_unless_it_is_kept(
     done = apply(run, url, plan, *more)
     assert (done.code, done.out) == (5, b""), said(done)
     assert "activity_500" in said(done)
-    assert ("the guard was removed" in said(done)) is not left
+    assert ("no guard is left" in said(done)) is not left
     assert (triggers(server) > 0) is left
     server.execute("DELETE FROM activities WHERE seq = 2000", database="app")
     assert apply(run, url, plan).code == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dedupaudit.config import TableSettings
-from dedupaudit.migrate import run
+from dedupaudit.migrate.evidence import Migrated
 from tests.migrate.migrating import Migrating
 from tests.repair.databases import DATABASES, MARIADB, POSTGRESQL, SQLITE, Database
 from tests.repair.repairing import Repairing
@@ -65,7 +65,7 @@ class Stage(Migrating):
         lines = [json.loads(line) for line in plan.read_text().splitlines()]
         return [line["name"] for line in lines if line["type"] == "step"]
 
-    def done(self, plan: Path, **request: Any) -> run.Migrated:
+    def done(self, plan: Path, **request: Any) -> Migrated:
         """Apply, and see that all is as it should be."""
         migrated = self.apply(plan, **request)
         assert migrated.exit_code == 0, migrated

@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from dedupaudit.migrate.evidence import Evidence
 from dedupaudit.migrate.plan import Behaviour, Concern, Found, MigrateHeader, Step
-from dedupaudit.migrate.run import Evidence
 from dedupaudit.repair.journal import Run
 from dedupaudit.repair.plan import ColumnShape, Limit
 

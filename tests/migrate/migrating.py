@@ -10,6 +10,7 @@ from typing import Any
 from dedupaudit.config import DatabaseSettings, Settings, TableSettings
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.migrate import planning, rollback, run, status
+from dedupaudit.migrate.evidence import Migrated
 from dedupaudit.migrate.planfile import write_migration
 from dedupaudit.progress import SILENT
 from dedupaudit.repair.plan import Limit
@@ -59,7 +60,7 @@ class Migrating:
             write_migration(out, plan.header, plan.steps)
         return path
 
-    def apply(self, plan: Path, **request: Any) -> run.Migrated:
+    def apply(self, plan: Path, **request: Any) -> Migrated:
         """Apply a plan."""
         return run.apply_migration(
             self.settings,

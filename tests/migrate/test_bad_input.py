@@ -168,6 +168,8 @@ def test_a_constraint_that_is_there_already_is_a_plan_without_steps_and_an_apply
     before = stage.database.content()
     again = stage.apply(plan)
     assert again.exit_code == 0
+    assert again.run is not None
+    assert first.run is not None
     assert again.run.id == first.run.id
     assert stage.database.content() == before
 

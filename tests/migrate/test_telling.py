@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from dedupaudit.migrate.databases.protocol import Standing
+from dedupaudit.migrate.evidence import Migrated
 from dedupaudit.migrate.plan import WORDS
 from dedupaudit.migrate.rollback import RollbackOffer, RolledBack
-from dedupaudit.migrate.run import Migrated, Offer
+from dedupaudit.migrate.run import Offer
 from dedupaudit.migrate.status import TableStatus
 from dedupaudit.migrate.telling import (
     incident,
@@ -218,15 +219,22 @@ def test_nothing_claims_that_no_row_was_lost_where_the_proof_does_not_hold() -> 
 
 
 def test_what_did_not_get_to_its_end_says_so_and_how_to_go_on_or_give_up() -> None:
-    migrated = Migrated(run(state="interrupted"), (CLEANED,), stopped="a signal asked for it", signum=15)
+    migrated = Migrated(run(state="interrupted"), (CLEANED,), stopped="a signal asked for it", stays="no guard is left", signum=15)
     text = flat(migrated_lines(migrated, header(), 80))
     assert "stopped: a signal asked for it" in text
     assert "the same command goes on" in text
-    assert "the guard stays, where it was made" in text
+    assert "no guard is left; the same command goes on" in text
     assert "dedupaudit migrate rollback activities" in text
     assert "report" not in text
-    assert "nothing: it was one transaction" in flat(migrated_lines(migrated, header(strategy="small"), 80))
     assert migrated_json(migrated, header())["incident"] is None
+
+
+def test_a_key_that_was_unique_already_is_said_to_be() -> None:
+    migrated = Migrated(None, protecting="activities_pkey")
+    text = flat(migrated_lines(migrated, header(), 80))
+    assert text == "(activity_id) of activities is unique already, by activities_pkey: nothing to do"
+    assert migrated_json(migrated, header())["run"] is None
+    assert migrated.exit_code == 0
 
 
 def test_a_plan_that_was_applied_already_says_by_which_run() -> None:

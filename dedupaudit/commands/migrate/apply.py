@@ -14,7 +14,8 @@ from dedupaudit.interrupt import Runtime
 
 if TYPE_CHECKING:
     from dedupaudit.config import Settings
-    from dedupaudit.migrate.run import ApplyRequest, Migrated, Offer
+    from dedupaudit.migrate.evidence import Migrated
+    from dedupaudit.migrate.run import ApplyRequest, Offer
 
 HELP = """\b
 Examples:

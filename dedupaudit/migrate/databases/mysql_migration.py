@@ -38,7 +38,7 @@ from dedupaudit.migrate.databases.mysql_standing import (
     read_triggers,
     standing,
 )
-from dedupaudit.migrate.databases.protocol import Standing, Target
+from dedupaudit.migrate.databases.protocol import Patience, Standing, Target
 from dedupaudit.migrate.plan import Step
 from dedupaudit.repair.databases.mysql import MysqlRepair
 from dedupaudit.repair.databases.protocol import RepairDatabase
@@ -68,6 +68,7 @@ class MysqlMigration:
     """A `Migration` of one table."""
 
     repair: RepairDatabase
+    patience: Patience | None = None
 
     def __init__(self, repair: MysqlRepair, target: Target, interrupt: Interrupt) -> None:
         self.repair = repair

@@ -31,7 +31,8 @@ from dedupaudit.migrate.databases.postgresql_standing import (
     read_tree,
     standing,
 )
-from dedupaudit.migrate.databases.protocol import Standing, Target
+from dedupaudit.migrate.databases.postgresql_waiting import Waiting
+from dedupaudit.migrate.databases.protocol import Patience, Standing, Target
 from dedupaudit.migrate.plan import Step, StepName
 from dedupaudit.repair.databases.postgresql import PostgresqlRepair
 from dedupaudit.repair.databases.postgresql_names import split
@@ -47,6 +48,7 @@ class PostgresqlMigration:
     """A `Migration` of one table."""
 
     repair: RepairDatabase
+    patience: Patience | None = None
 
     def __init__(self, repair: PostgresqlRepair, target: Target, interrupt: Interrupt) -> None:
         self.repair = repair
@@ -243,12 +245,15 @@ class PostgresqlMigration:
 
     def _long(self, statement: str) -> list[tuple[object, ...]]:
         """Run a statement that a signal cancels on the server; raises Cancelled then."""
-        watch = Watch(self._interrupt, self._connection.cancel)
+        waiting = Waiting(self._connection.blockers.ask, self.patience)
+        watch = Watch(self._interrupt, self._connection.cancel, waiting.too_long, every=0.5)
         try:
             with watch.running():
                 return list(self._connection.rows(statement))
-        except AuditError:
+        except AuditError as error:
             self._interrupt.check()
+            if watch.gave_way is not None:
+                raise Busy(watch.gave_way, "end what is in the way, or wait longer with --wait") from error
             raise
         finally:
             watch.close()

@@ -49,6 +49,14 @@ class Standing:
     """All of the tool's own objects around the table, for people: what `status` shows and `rollback` removes."""
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long a statement may wait for others that blocks nobody meanwhile, and who is told whom it waits for."""
+
+    seconds: float
+    announce: Callable[[str], None]
+
+
 class Migration(Protocol):
     """Does the work.
 
@@ -59,6 +67,8 @@ class Migration(Protocol):
     """
 
     repair: RepairDatabase
+    patience: Patience | None
+    """None waits as long as it takes."""
 
     def standing(self) -> Standing:
         """Look how far it is. Cheap."""

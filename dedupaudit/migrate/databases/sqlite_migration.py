@@ -12,7 +12,7 @@ from pathlib import Path
 from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, Refused, SourceError
 from dedupaudit.interrupt import Interrupt
-from dedupaudit.migrate.databases.protocol import Standing, Target
+from dedupaudit.migrate.databases.protocol import Patience, Standing, Target
 from dedupaudit.migrate.databases.sqlite_facts import taken_by, wanted_index
 from dedupaudit.migrate.plan import Step
 from dedupaudit.repair.databases.protocol import RepairDatabase
@@ -30,6 +30,8 @@ _STEPS = 50_000
 
 class SqliteMigration:
     """A `Migration` over one SQLite file. There is no guard: all steps are in a transaction that keeps writers out."""
+
+    patience: Patience | None = None
 
     def __init__(self, repair: RepairDatabase, target: Target, interrupt: Interrupt) -> None:
         if not isinstance(repair, SqliteRepair):
