@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -97,13 +98,19 @@ def sessions(*begin: str) -> Iterator[tuple[Session, ...]]:
             one.close()
 
 
+@cache
+def _database() -> Postgresql:
+    """Return one connection for all tests of a worker."""
+    return Postgresql()
+
+
 class Workman:
     """A database with one table under migration."""
 
     def __init__(
         self, *made: str, key: Sequence[str] = ("id",), name: str = "t", strategy: StrategyName = "guarded"
     ) -> None:
-        self.database = Postgresql()
+        self.database = _database()
         self.url = self.database.fresh(Path(tempfile.gettempdir()))
         self.database.run(*made)
         self.settings = DatabaseSettings("db", parse_database_url(self.url), None)

@@ -240,7 +240,7 @@ class PostgresqlMigration:
                 for statement in statements:
                     self._connection.rows(statement)
         except StatementStopped as stopped:
-            # All partitions together took longer than a second to be locked.
+            # All partitions together took longer than a second to be locked, or it had more to do than it should.
             raise Busy(stopped.message, "it is tried again; see who holds the lock") from stopped
 
     def _long(self, statement: str) -> list[tuple[object, ...]]:

@@ -20,9 +20,10 @@ from dedupaudit.sqlfiles import fill, sql_text
 BEGIN, COMMIT = "BEGIN", "COMMIT"
 SHORT = "SET LOCAL lock_timeout = '1s'"
 """Nobody waits longer behind a statement that waits itself."""
+BRIEF = "SET LOCAL statement_timeout = '2s'"
+"""Nor behind one that should only change the catalog, whatever it finds to do."""
 # One by one the partitions may take a second each, and all of them together must not.
 _ALTOGETHER = "SET LOCAL statement_timeout = '1s'"
-_NOT_ALTOGETHER = "SET LOCAL statement_timeout = 0"
 _PATIENT = ("SET lock_timeout = 0", "SET statement_timeout = 0")
 _IMPATIENT = ("RESET statement_timeout", "RESET lock_timeout")
 
@@ -64,7 +65,7 @@ def text(file: str, /, **parts: str) -> str:
 
 def brief(*statements: str) -> tuple[str, ...]:
     """Return short DDL as one transaction that waits a second at most for each lock."""
-    return (BEGIN, SHORT, *statements, COMMIT)
+    return (BEGIN, SHORT, BRIEF, *statements, COMMIT)
 
 
 def patient(*statements: str) -> tuple[str, ...]:
@@ -74,7 +75,7 @@ def patient(*statements: str) -> tuple[str, ...]:
 
 def locking(statement: str, target: Target) -> tuple[str, ...]:
     """Return a LOCK TABLE; where it locks partitions as well, all of it takes a second at most."""
-    return (_ALTOGETHER, statement, _NOT_ALTOGETHER) if target.strategy == "partitioned" else (statement,)
+    return (_ALTOGETHER, statement, BRIEF) if target.strategy == "partitioned" else (statement,)
 
 
 def pieces(target: Target, step: StepName, tree: Tree) -> tuple[Piece, ...]:
