@@ -26,6 +26,7 @@ from dedupaudit.migrate.databases.postgresql_standing import (
     is_made,
     look,
     oid_of,
+    own_index,
     read_guard,
     read_indexes,
     read_tree,
@@ -129,9 +130,10 @@ class PostgresqlMigration:
         return oid
 
     def _make(self, piece: Piece, indexes: dict[str, IndexState]) -> None:
-        if is_made(piece, indexes):
+        if is_made(piece, indexes, self._names.key):
             return
-        if piece.makes in ("index", "unique index") and piece.name in indexes:
+        # What is left of an earlier build; an index of others by that name makes the build fail.
+        if piece.makes in ("index", "unique index") and own_index(piece, indexes, self._names.key):
             self._run(patient(text("84_unguard_lookup", name=piece.name)))
         self._run(piece.statements)
 

@@ -84,9 +84,17 @@ def read_indexes(ask: Ask, oid: int) -> dict[str, IndexState]:
     return found
 
 
-def is_made(piece: Piece, indexes: dict[str, IndexState]) -> bool:
+def own_index(piece: Piece, indexes: dict[str, IndexState], key: Sequence[str]) -> IndexState | None:
+    """Return the index of a piece's name, where it is what the piece makes, finished or not, and not somebody else's."""
+    found = indexes.get(piece.name)
+    if found is None or found.table != piece.table or found.partial or set(found.columns) != set(key):
+        return None
+    return found if found.unique == (piece.makes in ("unique index", "constraint")) else None
+
+
+def is_made(piece: Piece, indexes: dict[str, IndexState], key: Sequence[str]) -> bool:
     """Say whether what a piece makes is there, and valid where it is no parent's."""
-    own = indexes.get(piece.name)
+    own = own_index(piece, indexes, key)
     # Partitions that came meanwhile have an index by another name, attached already.
     attached = bool(piece.parent) and any(
         one.table == piece.table and one.parent == piece.parent and one.valid for one in indexes.values()
@@ -141,9 +149,9 @@ def _is_current(bodies: dict[str, str], target: Target, names: Names) -> bool:
     return is_there and all(one in body for body in (row, insert) for one in said)
 
 
-def is_whole(made: Sequence[Piece], indexes: dict[str, IndexState]) -> bool:
+def is_whole(made: Sequence[Piece], indexes: dict[str, IndexState], key: Sequence[str]) -> bool:
     """Say whether all pieces are there."""
-    return all(is_made(piece, indexes) for piece in made)
+    return all(is_made(piece, indexes, key) for piece in made)
 
 
 def standing(ask: Ask, target: Target) -> Standing:
@@ -179,7 +187,7 @@ def _lookup(
     target: Target, names: Names, lookups: Sequence[Piece], own: Sequence[str], indexes: dict[str, IndexState]
 ) -> Literal["none", "invalid", "ready"]:
     top = indexes.get(beside(names.table, names.lookup(names.table)))
-    if top is not None and top.valid and is_whole(lookups, indexes):
+    if top is not None and top.valid and is_whole(lookups, indexes, names.key):
         return "ready"
     if target.facts.lookup is not None and not own:
         return "ready"
@@ -201,7 +209,7 @@ def _unique(
     if top is not None and top.valid and top.constraint:
         return "constraint"
     built = pieces(target, "build", tree)
-    if is_whole(built, indexes):
+    if is_whole(built, indexes, names.key):
         return "index"
     return "invalid" if top is not None or any(piece.name in indexes for piece in built) else "none"
 
