@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from threading import Thread
 
 import pymysql
 import pytest
 
+from dedupaudit.migrate.databases.mysql_script import guard
 from tests.migrate.mysql_workman import Workman, answer, working
 from tests.servers.mariadb import MariadbServer
 
@@ -17,12 +19,15 @@ DUPLICATE = 1062
 COLUMNS = "n BIGINT AUTO_INCREMENT PRIMARY KEY, k VARCHAR(50), v INT"
 
 
-@pytest.fixture
-def guarded(mariadb: MariadbServer) -> Iterator[Workman]:
-    """Give a table with one row, stored before the guard."""
+@pytest.fixture(params=["mariadb", "mysql"])
+def guarded(request: pytest.FixtureRequest, mariadb: MariadbServer) -> Iterator[Workman]:
+    """Give a table with a row that was stored before the guard: MariaDB's, and MySQL's, which MariaDB takes too."""
     with working(mariadb, COLUMNS, before=["INSERT INTO t VALUES (1, 'old', 0)"]) as work:
-        work.do("lookup", "guard")
-        assert work.migration.standing().guard == "complete"
+        work.do("lookup")
+        facts = replace(work.target.facts, product=request.param)
+        for statement in guard(replace(work.target, facts=facts)):
+            work.run(statement)
+        assert work.migration.standing().guard == ("complete" if request.param == "mariadb" else "partial")
         yield work
 
 

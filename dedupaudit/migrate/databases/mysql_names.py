@@ -142,6 +142,7 @@ class Fragments:
             "lookup": self.lookup,
             "doubtful": self.doubtful,
             "seen": ", ".join(self.seen),
+            "noted": ", ".join(f"{seen} = {one}" for seen, one in zip(self.seen, new, strict=True)),
             "new_is_whole": self.whole("NEW"),
             "new_is_seen": self.same(self.seen, new),
             "key_is_changed": f"NOT ({self.same(new, self.of('OLD'))})",

@@ -17,6 +17,8 @@ SHORT = "SET SESSION lock_wait_timeout = 1"
 """Nobody waits longer behind a statement that waits itself."""
 ENDLESS = "SET SESSION max_statement_time = 0"
 """MariaDB alone has a limit for such statements."""
+_MARIADB = ("21_guard_lock_update", "23_guard_lock_insert")
+"""What MariaDB is given a text of its own for, in sql/migrations/mariadb/."""
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _WORD = re.compile(r"\w+", re.ASCII)
 
@@ -98,7 +100,9 @@ def trigger(target: Target, part: str) -> str:
     names = names_of(target.table)
     number = 21 + PARTS.index(part)
     name = names.in_schema(names.triggers[PARTS.index(part)])
-    return text(f"{number}_guard_{part}", trigger=name, **Fragments(target).guard())
+    file = f"{number}_guard_{part}"
+    folder = "mariadb" if target.facts.product == "mariadb" and file in _MARIADB else "mysql"
+    return fill(sql_text(f"migrations/{folder}/{file}.sql"), {"trigger": name, **Fragments(target).guard()})
 
 
 def body(target: Target, part: str) -> str:

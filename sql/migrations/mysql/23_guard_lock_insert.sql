@@ -5,8 +5,9 @@
 -- Locks: the table's metadata exclusively, for an instant; it waits at most 1 s, and everybody behind it.
 CREATE TRIGGER {trigger} BEFORE INSERT ON {table} FOR EACH ROW
 IF {new_is_whole} THEN
+  SET {doubtful} = 1;
   INSERT INTO {side} ({names}) VALUES ({new}) ON DUPLICATE KEY UPDATE stored = stored + 1;
-  SELECT COALESCE(MAX(g.stored), 2) <> 1
+  SELECT g.stored <> 1
          OR EXISTS (SELECT 1 FROM {table} AS t FORCE INDEX ({lookup}) WHERE {row_is_new}), {new}
   INTO {doubtful}, {seen}
   FROM {side} AS g WHERE {entry_is_new};

@@ -2,7 +2,8 @@
 -- whether row-level security holds for the role; what the role may: as the owner, create in the table's schema, use and
 -- create in the tool's schema, or make that; whether others' statistics are seen; the encoding's longest character; the
 -- page size; whether the server is a standby; whether transactions are read only where nobody says otherwise; whether
--- the table is published or subscribed to. Then names, quoted: owner, role, schema, table, database.
+-- the table is published or subscribed to. Then names, quoted: owner, role, schema, table, database; then the server's
+-- version, and the name of the table above, of which this is a partition or an heir.
 -- Locks: nothing that anybody waits for.
 SELECT relation.relkind::pg_catalog.text,
        relation.relispartition,
@@ -47,7 +48,16 @@ SELECT relation.relkind::pg_catalog.text,
        pg_catalog.quote_ident(space.nspname),
        pg_catalog.quote_ident(space.nspname) || '.' || pg_catalog.quote_ident(relation.relname),
        pg_catalog.quote_ident(here.datname),
-       pg_catalog.current_setting('server_version')
+       pg_catalog.current_setting('server_version'),
+       (
+           SELECT CASE WHEN pg_catalog.pg_table_is_visible(above.oid) THEN '' ELSE place.nspname || '.' END || above.relname
+           FROM pg_catalog.pg_inherits AS line
+           JOIN pg_catalog.pg_class AS above ON above.oid = line.inhparent
+           JOIN pg_catalog.pg_namespace AS place ON place.oid = above.relnamespace
+           WHERE line.inhrelid = relation.oid
+           ORDER BY line.inhseqno
+           LIMIT 1
+       )
 FROM pg_catalog.pg_class AS relation
 JOIN pg_catalog.pg_namespace AS space ON space.oid = relation.relnamespace
 JOIN pg_catalog.pg_database AS here ON here.datname = pg_catalog.current_database()
