@@ -98,6 +98,16 @@ def sessions(*begin: str) -> Iterator[tuple[Session, ...]]:
             one.close()
 
 
+def look_at(
+    url: str, opening: str, key: Sequence[str] = ("id",), name: str = "t", constraint: str | None = None
+) -> tuple[Table, Facts]:
+    """Return a table, found by the one URL, and its facts, read by the other."""
+    settings = DatabaseSettings("db", parse_database_url(url), None)
+    dialect = dialect_of(settings)
+    with opened(opening, TableSettings(key=tuple(key)), name) as (_source, table):
+        return table, dialect.read_facts(settings, table, constraint or dialect.default_name(table), Interrupt())
+
+
 @cache
 def _database() -> Postgresql:
     """Return one connection for all tests of a worker."""
@@ -120,12 +130,7 @@ class Workman:
 
     def look(self, role: str = "postgres", constraint: str | None = None) -> tuple[Table, Facts]:
         """Return the table and its facts, as a role reads them."""
-        url = shared_postgresql().url(database=DATABASE, user=role)
-        settings = DatabaseSettings("db", parse_database_url(url), None)
-        with opened(self.url, TableSettings(key=self.key), self.name) as (_source, table):
-            return table, self.dialect.read_facts(
-                settings, table, constraint or self.dialect.default_name(table), Interrupt()
-            )
+        return look_at(shared_postgresql().url(database=DATABASE, user=role), self.url, self.key, self.name, constraint)
 
     def target(self, *, not_null: Sequence[str] = (), constraint: str | None = None) -> Target:
         table, facts = self.look(constraint=constraint)

@@ -26,6 +26,7 @@ class Around:
     """See Facts for what each means; `page` and `widest` are bytes of a page and of the longest character."""
 
     kind: Literal["table", "partitioned", "partition", "inherited"]
+    parent: str
     bytes: int | None
     version: str
     page: int
@@ -55,6 +56,7 @@ def read_around(session: Session, oid: int) -> Around:
     replicas = int(str(standbys)) if seen else None
     return Around(
         kind="inherited" if inherited else "partition" if partition else "partitioned" if kind == "p" else "table",
+        parent="" if rest[16] is None else name_of(rest[16]),
         bytes=None if size is None else int(str(size)),
         version=name_of(rest[15]),
         page=int(str(rest[6])),

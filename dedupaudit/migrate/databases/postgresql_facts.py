@@ -69,6 +69,7 @@ class _Reading:
             key=key,
             table_bytes=around.bytes,
             table_kind=around.kind,
+            parent=around.parent,
             partitions=partitions,
             partition_key=self._partitioned_by(),
             key_limit=_limit(around.page),
@@ -175,7 +176,11 @@ class _Reading:
 
     def _redundant(self, catalog: Catalog) -> tuple[str, ...]:
         key, primary = tuple(self._table.key_names), set(catalog.primary_key)
-        same = [one.name for one in self._plain() if one.columns == key and not one.unique]
+        known = self._collations()
+        collations = tuple(known.get(name, "") for name in key)
+        same = [
+            one.name for one in self._plain() if one.columns == key and one.collations == collations and not one.unique
+        ]
         twice = [
             one.name
             for one in self._plain()

@@ -85,7 +85,7 @@ def read_indexes(ask: Ask, oid: int) -> dict[str, IndexState]:
 
 
 def own_index(piece: Piece, indexes: dict[str, IndexState], key: Sequence[str]) -> IndexState | None:
-    """Return the index of a piece's name, where it is what the piece makes, finished or not, and not somebody else's."""
+    """Return the index of a piece's name, where it is what the piece makes, finished or not, and no other's."""
     found = indexes.get(piece.name)
     if found is None or found.table != piece.table or found.partial or set(found.columns) != set(key):
         return None
