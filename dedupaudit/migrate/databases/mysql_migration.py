@@ -140,6 +140,8 @@ class MysqlMigration:
             case "lookup" if now.lookup != "ready":
                 self._alter(lookup(self._target))
             case "guard" if now.guard != "complete":
+                if now.lookup != "ready":
+                    self._look_through()
                 self._guard()
             case "not_null" if not now.nulls_forbidden:
                 self._alter(self._defined())
@@ -149,6 +151,14 @@ class MysqlMigration:
                 self.remove_guard()
             case _:
                 pass
+
+    def _look_through(self) -> None:
+        """Make the index that the guard looks through: without it every INSERT would fail."""
+        if self._target.facts.lookup is not None:
+            raise Refused(
+                f"index {visible(self._target.facts.lookup)} is gone, through which the guard was to look", "plan again"
+            )
+        self._alter(lookup(self._target))
 
     def _guard(self) -> None:
         """Make what is missing. What is not as this version makes it, or for another look, is made anew."""
