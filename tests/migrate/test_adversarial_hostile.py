@@ -10,8 +10,9 @@ from threading import Timer
 import pytest
 
 from dedupaudit.errors import RunFailed
-from tests.migrate.adversary import Adversary, Change, Said, Writer, conserved
+from tests.migrate.adversary import Adversary, Said, conserved
 from tests.migrate.adversary_places import LEVELS, PLACES, Place, Refused, Session
+from tests.migrate.adversary_writer import Change, Writer
 from tests.migrate.test_adversarial import attack, has_no_leak, is_migrated, migrating, nobody_is_wronged
 
 SERVERS = ("postgresql", "mariadb")
@@ -36,6 +37,7 @@ class Actor:
         against.writers.append(self.writer)
         against.sessions.append(self.session)
         self._last = number * 10_000_000
+        self.refused: list[str] = []
 
     def insert(self, key: str) -> bool:
         """Store a key in the transaction that is open; return whether it was accepted, noted as if committed."""
@@ -44,7 +46,7 @@ class Actor:
         try:
             self.session.ask(f"INSERT INTO t VALUES ({self._last}, '{key}', {self._last}, NULL, 'actor')")
         except Refused as error:
-            assert error.code == self.place.unique, error
+            self.refused.append(error.code)
             self.session.ask("ROLLBACK TO SAVEPOINT one")
             return False
         self.writer.changes.append(Change(0, self._last, (self._last, key)))
@@ -65,7 +67,12 @@ class Actor:
 @pytest.mark.parametrize("level", LEVELS[1:])
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_snapshot_older_than_the_guard(name: str, level: str, tmp_path: Path) -> None:
-    """Its holder does not see a row that was stored after it and before the guard, and stores its key again."""
+    """Its holder does not see a row that was stored after it and before the guard, and stores its key again.
+
+    It may be told to begin anew: with 40001 where it is serializable, and by MariaDB with 1412 (Table definition has
+    changed) or 159 (insufficient history for index), because the guard is younger than what it sees. InnoDB says so to
+    any snapshot that would read by an index younger than itself.
+    """
     place = PLACES[name]
     work, initial = migrating(place, tmp_path, 200)
     plan = work.plan(strategy="guarded")
@@ -88,8 +95,10 @@ def test_a_snapshot_older_than_the_guard(name: str, level: str, tmp_path: Path) 
         work.said = Said(against.progress)
         with against.afterwards(0.2):
             done = work.apply(plan)
-    assert accepted.pop("late") in (True, False)
-    assert accepted == {"known": False, "new": True}
+    again = {"mariadb": {"1412", "159"}, "postgresql": {"40001"} if level == "SERIALIZABLE" else set()}[name]
+    assert set(old.refused) <= {place.unique, *again}
+    if not again & set(old.refused):
+        assert (accepted["known"], accepted["new"]) == (False, True)
     assert [said for said in work.said if "waiting for" in said]
     nobody_is_wronged(against)
     has_no_leak(work)
