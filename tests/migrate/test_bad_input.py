@@ -15,6 +15,7 @@ import pytest
 from dedupaudit.config import TableSettings
 from dedupaudit.errors import AuditError, NothingToCheck, Refused, UsageError
 from dedupaudit.times import iso, parse_time
+from tests.faults.standby import StandbyServer
 from tests.migrate.killing_stage import CONSTRAINT, DATABASES, MARIADB, POSTGRESQL, SERVERS, SQLITE, Beside, Stage
 from tests.repair.databases import Database
 from tests.servers.fixtures import shared_mariadb, shared_postgresql
@@ -306,3 +307,16 @@ def test_mariadb_a_server_that_takes_no_writes_is_refused(stage: Stage) -> None:
         untouched(stage, plan, "read")
     finally:
         server.execute("SET GLOBAL read_only = OFF")
+
+
+@pytest.mark.parametrize("stage", [POSTGRESQL], ids=["postgresql"], indirect=True)
+def test_postgresql_a_standby_is_refused(stage: Stage) -> None:
+    plan = stage.guarded()
+    primary = stage.url
+    with StandbyServer(shared_postgresql()) as standby:
+        standby.caught_up()
+        stage.url = standby.url(database="repaired")
+        assert any("standby" in concern.message for concern in stage.look(strategy="guarded").refused)
+        untouched(stage, plan, "standby")
+    stage.url = primary
+    stage.done(plan)
