@@ -42,7 +42,8 @@ def test_the_header_is_not_sent_to_the_server_and_the_statement_is_one(path: Pat
 def outside_bodies(text: str) -> str:
     """Return a statement without the bodies of functions and triggers, which hold statements of their own."""
     dollars = re.sub(r"(\$[\w{}]*\$).*?\1", "", text, flags=re.DOTALL)
-    return re.sub(r"\bBEGIN\b.*\bEND\Z", "", dollars, flags=re.DOTALL) if "CREATE TRIGGER" in text else dollars
+    body = r"\bBEGIN\b.*\bEND\Z|\bIF\b.*\bEND IF\Z"
+    return re.sub(body, "", dollars, flags=re.DOTALL) if "CREATE TRIGGER" in text else dollars
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,8 @@ def outside_bodies(text: str) -> str:
         ("AS ${tag}$ a; $$ b; ${tag}$", "AS "),
         ("CREATE TRIGGER t BEGIN a; END", "CREATE TRIGGER t "),
         ("CREATE TRIGGER t BEGIN a; END; SELECT 1", "CREATE TRIGGER t BEGIN a; END; SELECT 1"),
+        ("CREATE TRIGGER t FOR EACH ROW\nIF a THEN\n b;\nEND IF", "CREATE TRIGGER t FOR EACH ROW\n"),
+        ("CREATE TRIGGER t IF a THEN b; END IF; SELECT 1", "CREATE TRIGGER t IF a THEN b; END IF; SELECT 1"),
         ("BEGIN; SELECT 1; END", "BEGIN; SELECT 1; END"),
     ],
 )
