@@ -219,7 +219,9 @@ def test_nothing_claims_that_no_row_was_lost_where_the_proof_does_not_hold() -> 
 
 
 def test_what_did_not_get_to_its_end_says_so_and_how_to_go_on_or_give_up() -> None:
-    migrated = Migrated(run(state="interrupted"), (CLEANED,), stopped="a signal asked for it", stays="no guard is left", signum=15)
+    migrated = Migrated(
+        run(state="interrupted"), (CLEANED,), stopped="a signal asked for it", stays="no guard is left", signum=15
+    )
     text = flat(migrated_lines(migrated, header(), 80))
     assert "stopped: a signal asked for it" in text
     assert "the same command goes on" in text
