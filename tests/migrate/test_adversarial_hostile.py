@@ -37,10 +37,12 @@ class Actor:
         against.writers.append(self.writer)
         against.sessions.append(self.session)
         self._last = number * 10_000_000
+        self._open: list[Change] = []
         self.refused: list[str] = []
+        """The codes of what the database refused."""
 
     def insert(self, key: str) -> bool:
-        """Store a key in the transaction that is open; return whether it was accepted, noted as if committed."""
+        """Store a key in the transaction that is open; return whether it was accepted."""
         self._last += 1
         self.session.ask("SAVEPOINT one")
         try:
@@ -49,8 +51,17 @@ class Actor:
             self.refused.append(error.code)
             self.session.ask("ROLLBACK TO SAVEPOINT one")
             return False
-        self.writer.changes.append(Change(0, self._last, (self._last, key)))
+        self._open.append(Change(0, self._last, (self._last, key)))
         return True
+
+    def commit(self) -> None:
+        """Commit; what was accepted is in the books then, unless the database refuses now."""
+        try:
+            self.session.ask("COMMIT")
+            self.writer.changes += self._open
+        except Refused as error:
+            self.refused.append(error.code)
+        self._open.clear()
 
     def truncate(self) -> None:
         """Empty the table, knowing what was there."""
@@ -84,12 +95,12 @@ def test_a_snapshot_older_than_the_guard(name: str, level: str, tmp_path: Path) 
             begin(place, old.session)
             other.session.ask("BEGIN")
             assert other.insert("late")
-            other.session.ask("COMMIT")
+            other.commit()
 
         def while_waited_for() -> None:
             accepted["late"], accepted["known"] = old.insert("late"), old.insert("late")
             accepted["new"] = old.insert("own-old")
-            Timer(0.7, old.session.ask, ["COMMIT"]).start()
+            Timer(0.7, old.commit).start()
 
         against.progress.hooks |= {"guard": before_guard, "wait": while_waited_for}
         work.said = Said(against.progress)
@@ -161,7 +172,7 @@ def test_a_long_transaction_is_named_and_waited_for_no_longer_than_asked(name: s
         against.progress.step = "before"
         assert place.left() == []
         assert not place.is_protected()
-        old.session.ask("COMMIT")
+        old.commit()
         with against.afterwards(0.2):
             done = work.apply(plan)
     nobody_is_wronged(against)
@@ -188,7 +199,7 @@ def test_a_lock_of_another_is_waited_for_without_blocking_writers(name: str, ste
         def hold() -> None:
             for statement in LOCKS[name]:
                 holder.session.ask(statement)
-            Timer(2.5, holder.session.ask, ["COMMIT"]).start()
+            Timer(2.5, holder.commit).start()
 
         against.progress.hooks[step] = hold
         work.said = Said(against.progress)
@@ -212,7 +223,7 @@ def test_a_lock_that_is_held_too_long_ends_the_run_and_leaves_nothing(name: str,
             for statement in LOCKS[name]:
                 holder.session.ask(statement)
             # The lookup index can only be taken away when the lock is free.
-            Timer(5, holder.session.ask, ["COMMIT"]).start()
+            Timer(5, holder.commit).start()
 
         against.progress.hooks["guard"] = hold
         work.said = Said(against.progress)
@@ -241,7 +252,7 @@ def without_guard(place: Place, actor: Actor) -> Callable[[], None]:
         actor.session.ask("BEGIN")
         assert actor.insert("slipped")
         assert actor.insert("slipped")
-        actor.session.ask("COMMIT")
+        actor.commit()
 
     return act
 
