@@ -8,6 +8,7 @@ index by hand, and pt-online-schema-change.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -114,6 +115,7 @@ def apply(url: str, path: Path, steps: list[tuple[float, str]]) -> dict[str, Any
     out = process.stdout.read() if process.stdout else ""
     code = process.wait()
     thread.join()
+    steps.append((time.monotonic(), "the end"))
     if code != 0:
         sys.exit(f"migrate apply ended with {code}\n" + "\n".join(line for _moment, line in steps))
     found: dict[str, Any] = json.loads(out)
@@ -131,10 +133,9 @@ def beside(writing: Writing, seconds: float, act: Callable[[], object], steps: l
         ended = time.monotonic()
     longest = writing.longest(began, ended + 0.2)
     step = ""
-    for number, (moment, line) in enumerate(steps):
-        until = steps[number + 1][0] if number + 1 < len(steps) else ended
+    for name, moment, until in _spans(steps):
         if writing.longest(moment, until) == longest:
-            step = line.partition(":")[0]
+            step = name
     return Beside(
         ended - began,
         writing.rate(alone, began),
@@ -184,11 +185,15 @@ def _compare(kind: Server, server: Any, size: Size, name: str, rate: float | Non
 
 
 def _where_time_goes(steps: Sequence[tuple[float, str]]) -> None:
-    named = [(moment, line.split()[1].rstrip(":")) for moment, line in steps if "/" in line.partition(" ")[0]]
-    if named:
-        ends = [*(moment for moment, _name in named[1:]), steps[-1][0]]
-        told = ", ".join(f"{name} {end - moment:.1f}" for (moment, name), end in zip(named, ends, strict=True))
-        print(f"    seconds of each step: {told}", flush=True)
+    told = ", ".join(f"{name} {until - moment:.1f}" for name, moment, until in _spans(steps))
+    print(f"    seconds of each step: {told}", flush=True)
+
+
+def _spans(steps: Sequence[tuple[float, str]]) -> list[tuple[str, float, float]]:
+    """Return the name of each step that was announced, with the moments when it began and ended."""
+    found = [(match[1], moment) for moment, line in steps if (match := re.search(r"\b\d+/\d+ (\w+): ", line))]
+    ends = [*(moment for _name, moment in found[1:]), *(moment for moment, _line in steps[-1:])][: len(found)]
+    return [(name, moment, until) for (name, moment), until in zip(found, ends, strict=True)]
 
 
 def guard_cost(kind: Server, server: Any, size: Size) -> None:
