@@ -26,7 +26,7 @@ from dedupaudit.sources.tables.protocol import TableSource
 _ROUNDS = 5
 """How often a build may meet a duplicate that was stored past the guard."""
 _POLL = 0.5
-_UNTIL_BUILT = frozenset[StepName](("lookup", "guard", "wait", "clean", "not_null", "build"))
+_UNTIL_BUILT = frozenset[StepName](("lock", "lookup", "guard", "wait", "clean", "not_null", "build"))
 
 
 @contextmanager
@@ -64,16 +64,19 @@ class Migrating:
     verified: Verified = field(default_factory=Verified, init=False)
     cleaning_seconds: float = field(default=0.0, init=False)
     at_once: bool = field(default=False, init=False)
+    """Whether all that is done now is rolled back where it fails."""
 
-    def work(self, read: Opened, *, at_once: bool) -> None:
-        """Do all steps; `at_once` puts them into one transaction.
+    def work(self, read: Opened) -> None:
+        """Do all steps; raises what a step raises, Busy only when patience is over."""
+        together = sum(step.together for step in self.steps)
+        if together:
+            self.at_once = True
+            self._at_once(read, together)
+            self.at_once = False
+        self._steps(read, together, len(self.steps))
 
-        Raises what a step raises; Busy only when patience is over, RunFailed where duplicates keep coming.
-        """
-        self.at_once = at_once
-        if not at_once:
-            self._steps(read)
-            return
+    def _at_once(self, read: Opened, together: int) -> None:
+        """Do the first steps in one transaction, again and again as a whole where others are in the way."""
         before = self.run, list(self.cleaning.rounds)
 
         def attempt() -> None:
@@ -84,19 +87,19 @@ class Migrating:
                 # To open it was to read: where the clean step is done already, its lock would stop our own commit.
                 source.renew()
                 with self.migration.repair.transaction():
-                    self._steps(lambda: _renewed(source))
+                    self._steps(lambda: _renewed(source), 0, together)
 
         self.pace.patiently(attempt, self.wait)
 
-    def _steps(self, read: Opened) -> None:
-        at, rounds = 0, 0
-        while at < len(self.steps):
+    def _steps(self, read: Opened, at: int, end: int) -> None:
+        rounds = 0
+        while at < end:
             step = self.steps[at]
             try:
                 self._step(step, at + 1, read)
             except Violation as error:
                 rounds += 1
-                if step.name != "build" or rounds > _ROUNDS:
+                if step.name != "build" or self.at_once or rounds > _ROUNDS:
                     raise
                 self.announce(f"the build met a duplicate ({error.message}): cleaning again")
                 at = min(self._place("wait", at), self._place("clean", at))
@@ -222,6 +225,8 @@ class Migrating:
             return "nobody can say now what it left: see `dedupaudit migrate status`"
         if standing.guard != "none":
             return "the guard is there, and refuses new duplicates"
+        if standing.unique in ("index", "constraint"):
+            return "the unique index is there, and refuses new duplicates"
         left = ", ".join(standing.leftovers) + (", the invalid index" if standing.unique == "invalid" else "")
         return f"no guard is left, but: {left.removeprefix(', ')}" if left else "no guard is left"
 

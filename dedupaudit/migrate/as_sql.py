@@ -38,22 +38,25 @@ def plan_as_sql(header: MigrateHeader, steps: Sequence[Step], where: str = "") -
         yield from _comment(f"Nothing to do: {visible(header.protecting)} keeps {key_of(header)} unique already.")
         return
     yield from _SETTINGS.get(dialect, ())
-    together = any(step.name == "lock" for step in steps)
+    together = sum(step.together for step in steps)
     # The one transaction locks everybody else out, a repair too: by hand it is cleaned before it begins.
     ordered = sorted(steps, key=lambda step: step.name != "clean") if together else steps
     begun = False
     for number, step in enumerate(ordered, start=1):
+        if begun and not step.together:
+            begun = False
+            yield from ("", "COMMIT;")
         yield ""
         yield from _what_for(number, step)
         if step.name == "clean":
-            yield from _cleaning(header, where, together=together)
+            yield from _cleaning(header, where, together=step.together)
             continue
-        if together and not begun:
+        if step.together and not begun:
             begun = True
             yield _BEGIN.get(dialect, "BEGIN;")
         yield from _statements(header, step, dialect)
         yield from _by_hand(header, step)
-    if together:
+    if begun:
         yield from ("", "COMMIT;")
 
 

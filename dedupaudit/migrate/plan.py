@@ -64,6 +64,9 @@ class Step(_Line):
     lock: str = Field(description="the strongest lock that it takes, as the server calls it")
     blocks: Blocks = Field(description="whom the lock keeps out")
     briefly: bool = Field(description="for an instant only: waited for at most 2 s, and tried again")
+    together: bool = Field(
+        default=False, description="one transaction with the other steps that say so: the first ones"
+    )
     seconds: float = Field(default=0.0, description="estimated")
     bytes: int = Field(default=0, description="of disk; estimated")
 

@@ -76,14 +76,14 @@ def roll_back(
                 "`dedupaudit migrate status` shows what keeps the key unique",
             )
         confirm(RollbackOffer(name, writer.place, removes, run))
-        if run is not None:
-            writer.prepare(())
         acquire(writer, journal, table.catalog.quoted)
         pace = Pace(writer, Kindness(), interrupt, announce, lambda: None)
-        if run is not None:
-            run = journal.take_over(run, "undoing")
         try:
             with interrupt.deferred():
+                if run is not None:
+                    # Refuses own tables that somebody altered.
+                    pace.patiently(lambda: writer.prepare(()), wait)
+                    run = journal.take_over(run, "undoing")
                 pace.patiently(lambda: _remove(migration, target, run), wait)
                 if run is not None:
                     close_rounds(writer, journal, wanted.table, run)
@@ -92,7 +92,8 @@ def roll_back(
             return RolledBack(run, (), cancelled.signum)
         except (SourceError, Busy) as error:
             raise RunFailed(
-                f"the rollback of {visible(name)} stopped: {error.message}", "run the same command again: it goes on"
+                f"the rollback of {visible(name)} stopped: {error.message}",
+                f"{error.hint + '; ' if error.hint else ''}run the same command again: it goes on",
             ) from error
         return RolledBack(run, removes)
 

@@ -137,7 +137,6 @@ class _Apply:
             exists = ObjectLook(self.settings, table, self.interrupt, self.announce, self.stack).exists
         rule = Rule(header.max_delete, header.on_conflict, allowed, exists, self.request.explainer)
         cleaning = Cleaning(database, journal, table, run, rule, pace, self.interrupt, self.progress, self.announce)
-        at_once = header.strategy in wanted.dialect.one_transaction
         work = Migrating(
             migration,
             self.plan.steps,
@@ -149,7 +148,7 @@ class _Apply:
             self.announce,
             self.request.wait,
         )
-        return self._work(work, settings, table, at_once=at_once)
+        return self._work(work, settings, table)
 
     # ---- before anything is changed
 
@@ -229,12 +228,12 @@ class _Apply:
 
     # ---- the work
 
-    def _work(self, work: Migrating, settings: DatabaseSettings, table: Table, *, at_once: bool) -> Migrated:
+    def _work(self, work: Migrating, settings: DatabaseSettings, table: Table) -> Migrated:
         began = time.monotonic()
         try:
             with self.interrupt.deferred():
                 close_rounds(work.migration.repair, work.journal, table, work.run)
-                work.work(self._reader(settings), at_once=at_once)
+                work.work(self._reader(settings))
                 seconds = time.monotonic() - began
                 return self._finished(work, settings, seconds)
         except Cancelled as cancelled:

@@ -67,7 +67,7 @@ def _cleans(header: MigrateHeader) -> str:
 
 def _keeps_out(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
     # In one transaction the first lock is held to the end, and those of the other steps keep out nobody else.
-    held = [step for step in steps if step.name == "lock"] or steps
+    held = [step for step in steps if step.name == "lock" or not step.together]
     found: dict[str, list[str]] = {}
     for step in held:
         if step.blocks != "nothing":

@@ -61,6 +61,10 @@ def _shown(identity: dict[str, str]) -> str:
     return " ".join(f"{name}={visible(value)}" for name, value in identity.items())
 
 
+GUARD = "dedupaudit_guard_"
+"""How the names of a migration's triggers begin."""
+
+
 @contextmanager
 def opened(settings: DatabaseSettings) -> Iterator[RepairDatabase]:
     """Open a database for writing, and close it at the end."""
@@ -94,6 +98,11 @@ def refuse_triggers(
         if trigger.name not in allowed
         and (trigger.event == event or (trigger.event == "UPDATE" and (trigger.table != catalog.name or updates)))
     ]
+    if any(trigger.name.startswith(GUARD) for trigger in fired):
+        raise Refused(
+            f"the guard of a migration is on table {visible(catalog.name)}: one is under way, or was stopped",
+            "`dedupaudit migrate status` shows it: let it end, apply its plan again, or `dedupaudit migrate rollback`",
+        )
     if fired:
         shown = ", ".join(f"{visible(one.name)} ({one.event} on {visible(one.table)})" for one in fired)
         flags = " ".join(f"--allow-trigger {visible(name)}" for name in dict.fromkeys(one.name for one in fired))
@@ -120,11 +129,12 @@ def acquire(database: RepairDatabase, journal: Journal, lock: str) -> None:
     """Take the table's lock for as long as the connection lives; raises Locked, naming who has it."""
     if database.acquire(lock):
         return
-    holders = [run for run in journal.runs() if run.lock == lock and run.state in ("running", "undoing")]
+    at_work = [run for run in (*journal.runs(), *journal.runs("migrate")) if run.state in ("running", "undoing")]
+    # A migration's repairs work under its lock: it is the one to name.
+    holders = [run for run in at_work if run.lock == lock and run.parent is None]
     who = f": {visible(holders[-1].holder, 300)}" if holders else ""
-    raise Locked(
-        f"another run works on {visible(lock)}{who}", "wait until it is done; `dedupaudit repair runs` shows it"
-    )
+    seen = "migrate status" if holders and holders[-1].kind == "migrate" else "repair runs"
+    raise Locked(f"another run works on {visible(lock)}{who}", f"wait until it is done; `dedupaudit {seen}` shows it")
 
 
 def is_alive(database: RepairDatabase, run: Run) -> bool:

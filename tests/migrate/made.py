@@ -83,11 +83,17 @@ GUARDED = (
     step("unguard", "DROP FUNCTION dedupaudit.guard_1a2b()"),
 )  # fmt: skip
 SMALL = (
-    step("lock", lock="RESERVED", blocks="writes"),
-    step("clean", lock="RESERVED", blocks="writes"),
-    step("build", 'CREATE UNIQUE INDEX main."u" ON "activities" ("activity_id")', lock="RESERVED", blocks="writes"),
-    step("verify", lock="RESERVED", blocks="writes"),
-    step("probe", lock="RESERVED", blocks="writes"),
+    step("lock", lock="RESERVED", blocks="writes", together=True),
+    step("clean", lock="RESERVED", blocks="writes", together=True),
+    step(
+        "build",
+        'CREATE UNIQUE INDEX main."u" ON "activities" ("activity_id")',
+        lock="RESERVED",
+        blocks="writes",
+        together=True,
+    ),
+    step("verify", lock="RESERVED", blocks="writes", together=True),
+    step("probe", lock="RESERVED", blocks="writes", together=True),
 )
 
 

@@ -25,18 +25,22 @@ SETTINGS = "SELECT current_setting('lock_timeout'), current_setting('statement_t
 
 
 @pytest.mark.parametrize("not_null", [(), ("id",)])
-def test_small_is_one_transaction(not_null: tuple[str, ...]) -> None:
+def test_small_builds_in_one_transaction_that_keeps_out_writers_and_no_readers(not_null: tuple[str, ...]) -> None:
     work = Workman(T, OLD, strategy="small")
-    with work.migration(not_null=not_null) as working, sessions("") as (one,):
+    with work.migration(not_null=not_null) as working, sessions("", "") as (reader, writer):
         with working.migration.repair.transaction():
-            working.do("lock", "not_null", "build")
-            later = one.later("SELECT count(*) FROM t")
+            working.do("lock", "build")
+            assert reader.ask("SELECT count(*) FROM t") == [(2,)]
+            # Whoever locks a row and then writes it must wait before he has locked it.
+            later = writer.later("SELECT * FROM t FOR UPDATE")
             assert later.is_waiting
-            assert working.migration.duplicates() == 0
-            assert working.migration.probe() == "INSERT was refused by t_id_key (SQLSTATE 23505)"
-            standing = working.migration.standing()
-            assert (standing.unique, standing.nulls_forbidden) == ("constraint", True)
+            assert working.migration.standing().unique == "index"
         assert later.state == ""
+        working.do("not_null", "attach")
+        assert working.migration.duplicates() == 0
+        assert working.migration.probe() == "INSERT was refused by t_id_key (SQLSTATE 23505)"
+        standing = working.migration.standing()
+        assert (standing.unique, standing.nulls_forbidden) == ("constraint", True)
     assert work.keys() == ["old", "other"]
 
 
@@ -44,7 +48,7 @@ def test_small_leaves_nothing_where_it_fails() -> None:
     work = Workman(T, TWICE, strategy="small")
     before = work.database.schema()
     with work.migration(not_null=("id",)) as working, pytest.raises(Violation), working.migration.repair.transaction():
-        working.do("lock", "not_null")
+        working.do("lock")
         assert working.migration.duplicates() == 1
         working.do("build")
     assert work.database.schema() == before

@@ -24,7 +24,6 @@ DIALECT = Dialect(
     strategies=("guarded",),
     # DDL commits: there is no one transaction, however small the table is.
     small_rows=0,
-    one_transaction=(),
     behaviour=BEHAVIOUR,
     migration=_migration,
     default_name=default_name,

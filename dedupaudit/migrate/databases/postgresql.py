@@ -26,7 +26,6 @@ DIALECT = Dialect(
     steps=steps,
     strategies=("small", "guarded", "partitioned"),
     small_rows=SMALL_ROWS,
-    one_transaction=("small",),
     behaviour=BEHAVIOUR,
     migration=_migration,
     default_name=default_name,

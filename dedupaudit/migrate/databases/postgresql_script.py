@@ -92,11 +92,12 @@ def pieces(target: Target, step: StepName, tree: Tree) -> tuple[Piece, ...]:
             return (_all(names, *_not_null(target, names)),)
         case "build" if small:
             key, constraint = ", ".join(Fragments(target).key), quote(target.constraint)
-            built = text("52_build_small", table=names.table, constraint=constraint, key=key)
-            return (_all(names, text("51_build_immediate"), built),)
+            built = text("52_build_small", table=names.table, name=constraint, key=key)
+            made = (text("51_build_immediate"), built)
+            return (Piece("unique index", names.table, beside(names.table, target.constraint), made),)
         case "build":
             return tuple(_builds(target, names, tree))
-        case "attach" if not small:
+        case "attach":
             return tuple(_attached(target, names, tree))
         case "unguard":
             return (_all(names, *unguard(target, names)), *_unlooked(target, names))
@@ -210,9 +211,6 @@ def _not_null(target: Target, names: Names) -> Iterator[str]:
     condition = " AND ".join(f"{name} IS NOT NULL" for name in columns)
     forbidden = ", ".join(f"ALTER COLUMN {name} SET NOT NULL" for name in columns)
     is_set = text("42_not_null_set", table=names.table, columns=forbidden)
-    if target.strategy == "small":
-        yield is_set
-        return
     yield from brief(text("40_not_null_check", table=names.table, check=check, condition=condition))
     yield from patient(text("41_not_null_validate", table=names.table, check=check))
     yield from brief(is_set, text("43_not_null_uncheck", table=names.table, check=check))

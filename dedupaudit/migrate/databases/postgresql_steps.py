@@ -10,7 +10,8 @@ from dedupaudit.migrate.databases.postgresql_script import pieces, statements_of
 from dedupaudit.migrate.databases.protocol import Target
 from dedupaudit.migrate.plan import Behaviour, Blocks, Step, StepName
 
-_SMALL: Final[tuple[StepName, ...]] = ("lock", "clean", "not_null", "build", "verify", "probe")
+_TOGETHER: Final[tuple[StepName, ...]] = ("lock", "clean", "build")
+_SMALL: Final[tuple[StepName, ...]] = (*_TOGETHER, "not_null", "attach", "verify", "probe")
 _GUARDED: Final[tuple[StepName, ...]] = (
     "lookup", "guard", "wait", "clean", "not_null", "build", "attach", "verify", "probe", "unguard",
 )  # fmt: skip
@@ -36,7 +37,7 @@ class _Told:
 def steps(target: Target) -> tuple[Step, ...]:
     """Return the script of the target's strategy, in the order of the work."""
     small = target.strategy == "small"
-    told = _IN_ONE if small else _ONLINE
+    told = {**_ONLINE, **_IN_ONE} if small else _ONLINE
     found = []
     for name in _SMALL if small else _GUARDED:
         if (name == "lookup" and target.facts.lookup is not None) or (name == "not_null" and not target.not_null):
@@ -50,6 +51,7 @@ def steps(target: Target) -> tuple[Step, ...]:
                 lock=one.lock,
                 blocks=one.blocks,
                 briefly=one.briefly,
+                together=small and name in _TOGETHER,
                 seconds=round(one.seconds(target), 1),
                 bytes=one.bytes(target),
             )
@@ -102,14 +104,11 @@ _ONLINE: Final[dict[StepName, _Told]] = {
 }  # fmt: skip
 _IN_ONE: Final[dict[StepName, _Told]] = {
     "lock": _Told(
-        "the table is small: one transaction does it all, and nobody sees a state in between",
-        "ACCESS EXCLUSIVE", "reads and writes", True,
+        "the table is small: one transaction cleans it and builds the index, and nobody sees a state in between",
+        "EXCLUSIVE", "writes", True,
     ),
-    "clean": _Told(_CLEAN_WHY, "ACCESS EXCLUSIVE", "reads and writes", False, _building),
-    "not_null": _Told("", "ACCESS EXCLUSIVE", "reads and writes", False, _reading),
-    "build": _Told("", "ACCESS EXCLUSIVE", "reads and writes", False, _building, _index_bytes),
-    "verify": _Told("", "ACCESS EXCLUSIVE", "reads and writes", False, _building),
-    "probe": _Told("", "ACCESS EXCLUSIVE", "reads and writes", False),
+    "clean": _Told(_CLEAN_WHY, "EXCLUSIVE", "writes", False, _building),
+    "build": _Told("plain SELECTs go on meanwhile", "EXCLUSIVE", "writes", False, _building, _index_bytes),
 }  # fmt: skip
 
 _ROW_BY_ROW = "; in a partitioned table it looks row by row: an INSERT of many rows takes up to three times as long"

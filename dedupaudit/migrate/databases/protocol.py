@@ -120,8 +120,6 @@ class Dialect:
     strategies: tuple[StrategyName, ...]
     small_rows: int
     """Up to so many rows one transaction does it all within half a second."""
-    one_transaction: tuple[StrategyName, ...]
-    """Strategies whose steps all run in one transaction of `RepairDatabase.transaction()`."""
     behaviour: tuple[Behaviour, ...]
     migration: Callable[[RepairDatabase, Target, Interrupt], Migration]
     default_name: Callable[[Table], str]

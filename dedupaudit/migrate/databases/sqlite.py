@@ -70,6 +70,7 @@ def steps(target: Target) -> tuple[Step, ...]:
             lock="RESERVED" if wal else "RESERVED, then EXCLUSIVE",
             blocks="writes" if wal else "reads and writes",
             briefly=False,
+            together=True,
             seconds=seconds,
             bytes=size,
         )
@@ -103,7 +104,6 @@ DIALECT: Final = Dialect(
     steps=steps,
     strategies=("small",),
     small_rows=200_000,
-    one_transaction=("small",),
     behaviour=BEHAVIOUR,
     migration=SqliteMigration,
     default_name=default_name,

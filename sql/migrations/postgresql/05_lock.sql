@@ -1,5 +1,6 @@
--- Lock a small table until all is done. How long a statement may take is the user's --timeout: squawk's
+-- Lock a small table until its index is built. How long a statement may take is the user's --timeout: squawk's
 -- require-statement-timeout is passed over.
--- Locks: ACCESS EXCLUSIVE, until the end of the transaction: reads and writes wait. A weaker one would have to become
--- this one at the end, and wait for readers while it holds rows.
-LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE
+-- Locks: EXCLUSIVE, until the end of the transaction: writes and SELECT … FOR UPDATE wait, plain reads go on. Not a weaker
+-- one: whoever had locked rows would wait for us to write them, and we for him. Not a stronger one: the table is read
+-- over another connection meanwhile.
+LOCK TABLE {table} IN EXCLUSIVE MODE
