@@ -102,7 +102,8 @@ class Migrating:
                 if step.name != "build" or self.at_once or rounds > _ROUNDS:
                     raise
                 self.announce(f"the build met a duplicate ({error.message}): cleaning again")
-                at = min(self._place("wait", at), self._place("clean", at))
+                # The guard is looked at again too: somebody may have dropped a part of it.
+                at = min(self._place("guard", at), self._place("clean", at))
                 continue
             at += 1
 

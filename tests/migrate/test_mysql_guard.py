@@ -77,6 +77,22 @@ def test_every_type_is_compared_as_the_index_compares_it(declared: str, mariadb:
         assert work.migration.standing().unique == "constraint"
 
 
+def test_a_key_whose_row_went_by_a_cascade_may_be_stored_again(mariadb: MariadbServer) -> None:
+    """InnoDB's cascades fire no triggers: what they leave in the side table must refuse nobody."""
+    columns = "n BIGINT AUTO_INCREMENT PRIMARY KEY, k VARCHAR(50), device INT"
+    with working(mariadb, columns) as work:
+        work.run("CREATE TABLE devices (id INT PRIMARY KEY)")
+        work.run("ALTER TABLE t ADD FOREIGN KEY (device) REFERENCES devices (id) ON DELETE CASCADE")
+        work.run("INSERT INTO devices VALUES (1), (2)")
+        work.do("lookup", "guard")
+        with closing(work.connect()) as session:
+            for statement in ("INSERT INTO t (k, device) VALUES ('a', 1)", "DELETE FROM devices WHERE id = 1"):
+                assert answer(session, statement) == 0
+            assert work.run("SELECT COUNT(*) FROM t") == [(0,)]
+            assert answer(session, "INSERT INTO t (k, device) VALUES ('a', 2)") == 0
+            assert answer(session, "INSERT INTO t (k, device) VALUES ('a', 2)") == DUPLICATE
+
+
 def test_a_composite_key_under_names_that_need_quotes(mariadb: MariadbServer) -> None:
     columns = "n INT AUTO_INCREMENT PRIMARY KEY, `d``'v` VARCHAR(9), `k\"\\\\` VARCHAR(9), stored INT"
     with working(mariadb, columns, ("d`'v", 'k"\\\\'), name="t `'\"") as work:

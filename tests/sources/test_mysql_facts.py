@@ -81,6 +81,8 @@ def test_only_a_binary_collation_without_padding_compares_by_bytes(name: str, pa
         ("GRANT SELECT (id), UPDATE (note, id) ON `app`.`t` TO `a`@`%`", ("UPDATE on `app`.`t`",)),
         ("GRANT SELECT, INSERT ON `other`.* TO `a`@`%`", ()),
         ("GRANT INSERT ON `ap_`.* TO `a`@`%`", ("INSERT on `ap_`.*",)),
+        ("GRANT INSERT ON `ap_`.`a b` TO `a`@`%`", ("INSERT on `ap_`.`a b`",)),
+        ("GRANT INSERT ON `a b`.* TO `a`@`%`", ()),
         (r"GRANT INSERT ON `ap\_`.* TO `a`@`%`", ()),
         ("GRANT `reader`@`%` TO `a`@`%`", ()),
     ],

@@ -18,16 +18,18 @@ def look(facts: Facts, asked: Asked) -> Iterator[Concern]:
     """Refuse cascades that the guard would not see."""
     if not has_guard(asked):
         return
-    cascading = [key for key in facts.foreign_keys if _changes_what_is_guarded(key, asked)]
+    silent = facts.product in _SILENT
+    # A row that a cascade deleted leaves an entry in the side table of InnoDB's guard, which only says "look closely".
+    cascading = [key for key in facts.foreign_keys if _changes(key, asked) or (not silent and _deletes(key))]
     if not cascading:
         return
     rules = listed(f"{key.name} ({_rules(key)})" for key in cascading)
-    if facts.product in _SILENT:
+    if silent:
         names = ", ".join(f"DROP FOREIGN KEY {quote(facts.product, key.name)}" for key in cascading)
         yield refusal(
-            f"foreign keys of {visible(asked.table)} change its rows without firing triggers, so that the guard would"
+            f"foreign keys of {visible(asked.table)} change its key without firing triggers, so that the guard would"
             f" not see it: {rules}",
-            f"give them ON DELETE RESTRICT for the time of the migration: ALTER TABLE {asked.quoted} {names}, then ADD"
+            f"give them RESTRICT for the time of the migration: ALTER TABLE {asked.quoted} {names}, then ADD"
             " them without CASCADE; afterwards put back what was",
         )
     else:
@@ -37,13 +39,15 @@ def look(facts: Facts, asked: Asked) -> Iterator[Concern]:
         )
 
 
-def _changes_what_is_guarded(key: ForeignKey, asked: Asked) -> bool:
-    """Say whether a change of the other table deletes rows of this one, or changes their key."""
-    if not key.outgoing:
-        return False
-    touches_key = bool(set(key.columns) & set(asked.key))
-    deletes = key.on_delete.upper() == "CASCADE" or (key.on_delete.upper() in _CHANGING and touches_key)
-    return deletes or (key.on_update.upper() in _CHANGING and touches_key)
+def _deletes(key: ForeignKey) -> bool:
+    """Say whether rows of this table go with rows of the other."""
+    return key.outgoing and key.on_delete.upper() == "CASCADE"
+
+
+def _changes(key: ForeignKey, asked: Asked) -> bool:
+    """Say whether a change of the other table changes the key of rows of this one."""
+    changing = key.on_update.upper() in _CHANGING or key.on_delete.upper() in ("SET NULL", "SET DEFAULT")
+    return key.outgoing and changing and bool(set(key.columns) & set(asked.key))
 
 
 def _rules(key: ForeignKey) -> str:

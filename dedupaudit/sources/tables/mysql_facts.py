@@ -15,7 +15,7 @@ _WRITING = frozenset({
     "ALL PRIVILEGES", "ALL", "INSERT", "UPDATE", "DELETE", "DELETE HISTORY", "CREATE", "DROP", "ALTER", "INDEX",
     "TRIGGER", "SUPER", "FILE", "CREATE ROUTINE", "ALTER ROUTINE", "CREATE VIEW", "EVENT",
 })  # fmt: skip
-_GRANT = re.compile(r"GRANT (?P<privileges>.+?) ON (?P<scope>\S+|[`\"'].+[`\"']) TO ", re.IGNORECASE)
+_GRANT = re.compile(r"GRANT (?P<privileges>.+?) ON (?P<scope>(?:`.*?`|\".*?\"|'.*?'|[^\s`\"'])+) TO ", re.IGNORECASE)
 _COLUMNS = re.compile(r"\([^)]*\)")
 _VERSION = re.compile(r"(?:5\.5\.5-)?(\d+)\.(\d+)")
 

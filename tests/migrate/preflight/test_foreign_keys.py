@@ -11,11 +11,16 @@ CHECK = "foreign_keys"
 CASCADE = ForeignKey("fk_device", "activities", ("device_id",), True, on_delete="CASCADE")
 
 
-def test_a_cascade_into_the_table_is_refused_where_no_trigger_fires() -> None:
-    concern = only(CHECK, MARIADB, foreign_keys=(CASCADE,))
+def test_a_cascade_into_the_key_is_refused_where_no_trigger_fires() -> None:
+    key = ForeignKey("fk_device", "activities", ("activity_id",), True, on_delete="CASCADE", on_update="CASCADE")
+    concern = only(CHECK, MARIADB, foreign_keys=(key,))
     assert concern.level == "refusal"
-    assert "fk_device (ON DELETE CASCADE)" in concern.message
+    assert "fk_device (ON DELETE CASCADE, ON UPDATE CASCADE)" in concern.message
     assert "DROP FOREIGN KEY `fk_device`" in concern.hint
+
+
+def test_rows_that_a_cascade_deletes_do_not_harm_the_guard_of_innodb() -> None:
+    assert told(CHECK, MARIADB, foreign_keys=(CASCADE,)) == []
 
 
 def test_postgresql_fires_triggers_and_is_told() -> None:
