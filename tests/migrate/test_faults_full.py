@@ -19,6 +19,9 @@ from tests.repair.killing import Order
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgresql import PostgresqlServer
 
+# Others keep locks, or fill a disk: nearly all of the time is waiting.
+pytestmark = pytest.mark.slow
+
 ROWS = 6_000
 DUPLICATES = 20
 _KEY = 400

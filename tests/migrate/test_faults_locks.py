@@ -11,6 +11,9 @@ from dedupaudit.errors import RunFailed
 from tests.migrate.killing_stage import POSTGRESQL, REMOVED, SERVERS, Other, Stage
 from tests.repair.databases import Database
 
+# Others keep locks, or fill a disk: nearly all of the time is waiting.
+pytestmark = pytest.mark.slow
+
 STEPS = ("lookup", "guard", "wait", "clean", "build", "attach", "unguard")
 CONCURRENT = ("lookup", "build")
 """Steps of PostgreSQL that wait as long as it takes: nobody waits behind them."""

@@ -95,9 +95,9 @@ def test_a_snapshot_older_than_the_guard_is_listed_until_its_transaction_ends() 
 
 
 def test_a_role_that_sees_no_statistics_waits_for_every_open_transaction() -> None:
-    work = Workman(T, "GRANT ALL ON SCHEMA public TO public", *_role("migrator"), "ALTER TABLE t OWNER TO migrator")
-    work.run("GRANT CREATE ON DATABASE repaired TO migrator")
-    with sessions(READ_COMMITTED) as (idle,), work.migration(role="migrator") as working:
+    work = Workman(T, "GRANT ALL ON SCHEMA public TO public", *_role("guardian"), "ALTER TABLE t OWNER TO guardian")
+    work.run("GRANT CREATE ON DATABASE repaired TO guardian")
+    with sessions(READ_COMMITTED) as (idle,), work.migration(role="guardian") as working:
         idle.ask(SNAPSHOT)
         working.do("lookup", "guard")
         assert [told for told in working.migration.older() if f"pid {idle.pid}" in told]

@@ -92,12 +92,12 @@ TROUBLES: dict[str, tuple[tuple[str, ...], dict[str, Any], str, str, str]] = {
         (
             "CREATE TABLE devices (name VARCHAR(40) COLLATE utf8mb4_nopad_bin PRIMARY KEY)",
             PLAIN,
-            "ALTER TABLE t ADD CONSTRAINT of_device FOREIGN KEY (device) REFERENCES devices (name) ON DELETE CASCADE",
+            "ALTER TABLE t ADD CONSTRAINT of_device FOREIGN KEY (id) REFERENCES devices (name) ON UPDATE CASCADE",
         ),
         {},
         "foreign_keys",
         "refusal",
-        "of_device (ON DELETE CASCADE)",
+        "of_device (ON UPDATE CASCADE)",
     ),
     "trigger": (
         (PLAIN, "CREATE TRIGGER rewrites BEFORE INSERT ON t FOR EACH ROW SET NEW.device = 'x'"),
