@@ -38,7 +38,6 @@ def test_the_whole_way_by_hand(mariadb: MariadbServer) -> None:
         before = settings_of(work)
         migration = work.migration
         assert migration.standing().guard == "none"
-        assert migration.duplicates() == 1
         work.do("lookup", "guard")
         assert (migration.standing().lookup, migration.standing().guard) == ("ready", "complete")
         assert len(migration.standing().leftovers) == 6
@@ -51,7 +50,6 @@ def test_the_whole_way_by_hand(mariadb: MariadbServer) -> None:
         work.run("DELETE FROM t WHERE k = 'a' LIMIT 1")
         work.do("build")
         assert migration.standing().unique == "constraint"
-        assert migration.duplicates() == 0
         work.do("unguard")
         standing = migration.standing()
         assert (standing.lookup, standing.guard, standing.leftovers) == ("none", "none", ())
@@ -280,10 +278,3 @@ def test_a_probe_leaves_out_what_the_server_makes(mariadb: MariadbServer) -> Non
     with working(mariadb, columns, before=["INSERT INTO t (a) VALUES ('X'), ('Y')"]) as work:
         work.do("lookup", "guard", "build", "unguard")
         assert work.migration.probe() == f"INSERT was refused by {CONSTRAINT} (error 1062)"
-
-
-@pytest.mark.parametrize("declared", ["ENUM('b','a')", "VARBINARY(9)", "VARCHAR(9) COLLATE utf8mb4_bin"])
-def test_keys_are_counted_by_the_servers_equality(declared: str, mariadb: MariadbServer) -> None:
-    columns = f"n BIGINT AUTO_INCREMENT PRIMARY KEY, k {declared}"
-    with working(mariadb, columns, before=["INSERT INTO t (k) VALUES ('a'), ('b'), ('a'), (NULL), (NULL)"]) as work:
-        assert work.migration.duplicates() == 1

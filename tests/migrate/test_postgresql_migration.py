@@ -37,7 +37,6 @@ def test_small_builds_in_one_transaction_that_keeps_out_writers_and_no_readers(n
             assert working.migration.standing().unique == "index"
         assert later.state == ""
         working.do("not_null", "attach")
-        assert working.migration.duplicates() == 0
         assert working.migration.probe() == "INSERT was refused by t_id_key (SQLSTATE 23505)"
         standing = working.migration.standing()
         assert (standing.unique, standing.nulls_forbidden) == ("constraint", True)
@@ -49,7 +48,6 @@ def test_small_leaves_nothing_where_it_fails() -> None:
     before = work.database.schema()
     with work.migration(not_null=("id",)) as working, pytest.raises(Violation), working.migration.repair.transaction():
         working.do("lock")
-        assert working.migration.duplicates() == 1
         working.do("build")
     assert work.database.schema() == before
 
@@ -254,35 +252,6 @@ def test_a_signal_cancels_a_build_that_waits() -> None:
 
 
 # ---- proof
-
-
-def test_duplicates_are_counted_without_the_index() -> None:
-    work = Workman(
-        T, OLD, TWICE, "INSERT INTO t (id) VALUES (NULL), (NULL)", "CREATE INDEX lying ON t (id) WHERE FALSE"
-    )
-    with work.migration() as working:
-        assert working.migration.duplicates() == 1
-        with working.migration.repair.transaction():
-            before = working.migration._connection.rows("SHOW enable_indexscan")  # noqa: SLF001
-            assert working.migration.duplicates() == 1
-            assert working.migration._connection.rows("SHOW enable_indexscan") == before  # noqa: SLF001
-        assert work.database.ask("SELECT count(*) FROM t WHERE id = 'twice'") == [(2,)]
-
-
-def test_an_index_that_lies_deceives_no_count() -> None:
-    work = Workman(T, OLD)
-    with work.migration() as working:
-        working.do("build", "attach")
-        # As after a change of a collation: it does not have what is stored, and claims to be valid.
-        ready = "UPDATE pg_index SET indisready = {} WHERE indexrelid = 't_id_key'::regclass"
-        work.run(ready.format("FALSE"))
-        with sessions("") as (one,):
-            assert one.fails("INSERT INTO t (id) VALUES ('old')") == ""
-        work.run(ready.format("TRUE"))
-        with sessions("SET enable_seqscan = off") as (one,):
-            assert one.ask("SELECT count(*) FROM t WHERE id = 'old'") == [(1,)]
-        assert working.migration.standing().unique == "constraint"
-        assert working.migration.duplicates() == 1
 
 
 def test_the_probe_tells_a_constraint_from_the_guard_and_from_nothing() -> None:

@@ -14,7 +14,7 @@ from dedupaudit.errors import AuditError, Refused, SourceError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.migrate.databases import mysql_probe
 from dedupaudit.migrate.databases.mysql_definition import allowing_null, definition_of
-from dedupaudit.migrate.databases.mysql_names import DEFINITION, PARTS, Fragments, names_of
+from dedupaudit.migrate.databases.mysql_names import DEFINITION, PARTS, names_of
 from dedupaudit.migrate.databases.mysql_open import older_than_guard, perhaps_blocked_by
 from dedupaudit.migrate.databases.mysql_script import (
     ENDLESS,
@@ -32,7 +32,6 @@ from dedupaudit.migrate.databases.mysql_script import (
 from dedupaudit.migrate.databases.mysql_standing import (
     keeps_unique,
     leftovers_of,
-    look,
     read_indexes,
     read_sides,
     read_triggers,
@@ -45,7 +44,6 @@ from dedupaudit.repair.databases.protocol import RepairDatabase
 from dedupaudit.repair.errors import Busy, Violation
 from dedupaudit.sources.tables import mysql_errors
 from dedupaudit.sources.tables.mysql_sql import quote
-from dedupaudit.sources.tables.mysql_values import kind_of
 from dedupaudit.sources.tables.watch import Watch
 
 _CACHED = 0.15
@@ -101,27 +99,6 @@ class MysqlMigration:
         if self._older is None:
             self._older = set(found)
         return [told for one, told in found.items() if one in self._older]
-
-    def duplicates(self) -> int:
-        """Count the keys that occur more than once, without any index."""
-        parts = Fragments(self._target)
-        indexes = read_indexes(self._connection.texts, self._names.place, self._target.facts.product)
-        names = ", ".join("PRIMARY" if name == "PRIMARY" else quote(name) for name in indexes)
-        # The number of an ENUM, SET or BIT: its text may be that of another value.
-        grouped = [
-            f"({name} + 0)" if kind_of(column).numbered else name
-            for name, column in zip(parts.of("t"), self._target.table.key, strict=True)
-        ]
-        query = look(
-            "duplicates",
-            table=self._names.table,
-            without_indexes=f"IGNORE INDEX ({names})" if names else "",
-            whole=parts.whole("t"),
-            key=", ".join(grouped),
-        )
-        with self._settings(("max_statement_time", "0"), ("max_execution_time", "0")):
-            found = self._long(query)
-        return int(found[0][0] or 0)
 
     def probe(self) -> str:
         """Insert a duplicate of a stored row, and take it back; return how it was refused."""

@@ -9,7 +9,7 @@ from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, SourceError, StatementStopped
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.migrate.databases import postgresql_probe
-from dedupaudit.migrate.databases.postgresql_names import Fragments, beside, names_of
+from dedupaudit.migrate.databases.postgresql_names import beside, names_of
 from dedupaudit.migrate.databases.postgresql_script import (
     BEGIN,
     COMMIT,
@@ -41,8 +41,6 @@ from dedupaudit.repair.databases.protocol import RepairDatabase
 from dedupaudit.repair.errors import Busy
 from dedupaudit.sources.tables.postgresql_sql import literal, quote
 from dedupaudit.sources.tables.watch import Watch
-
-_SCANNING = ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan")
 
 
 class PostgresqlMigration:
@@ -87,17 +85,6 @@ class PostgresqlMigration:
         else:
             self._older &= set(found)
         return [told for one, told in found.items() if one in self._older]
-
-    def duplicates(self) -> int:
-        """Count the keys that occur more than once, without any index."""
-        parts = Fragments(self._target)
-        key = ", ".join(f"t.{name}" for name in parts.key)
-        query = look("duplicates", key=key, table=self._names.table, whole=parts.whole("t"))
-        with self._taken_back():
-            for name in (*_SCANNING, "statement_timeout"):
-                self._connection.rows(f"SET LOCAL {name} = {'0' if name == 'statement_timeout' else 'off'}")
-            found = self._long(query)
-        return int(str(found[0][0]))
 
     def probe(self) -> str:
         """Insert a duplicate of a stored row, and take it back; return how it was refused."""

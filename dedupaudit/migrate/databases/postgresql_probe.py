@@ -54,11 +54,11 @@ def probe(connection: Connection, target: Target) -> str:
 
 
 def _stored(connection: Connection, target: Target) -> list[tuple[str, str]]:
-    """Return where two rows with a whole key lie: table and place, as literals."""
+    """Lock two rows with a whole key, and return where they lie: table and place, as literals."""
     parts, table = Fragments(target), names_of(target.table).table
     rows = connection.rows(
         f"SELECT t.tableoid::pg_catalog.int8, t.ctid::pg_catalog.text FROM {table} AS t"  # noqa: S608 (quoted names)
-        f" WHERE {parts.whole('t')} LIMIT 2"
+        f" WHERE {parts.whole('t')} LIMIT 2 FOR UPDATE SKIP LOCKED"
     )
     return [(str(row[0]), literal(name_of(row[1]))) for row in rows]
 

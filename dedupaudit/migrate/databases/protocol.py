@@ -88,9 +88,6 @@ class Migration(Protocol):
         over. Raises Refused where the role cannot see others' transactions, with the GRANT.
         """
 
-    def duplicates(self) -> int:
-        """Count the keys that occur more than once by the server's equality, without any index on the key."""
-
     def probe(self) -> str:
         """Insert a duplicate of a stored row inside a savepoint, and roll it back; return how it was refused.
 

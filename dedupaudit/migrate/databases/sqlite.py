@@ -70,7 +70,7 @@ def steps(target: Target) -> tuple[Step, ...]:
             lock="RESERVED" if wal else "RESERVED, then EXCLUSIVE",
             blocks="writes" if wal else "reads and writes",
             briefly=False,
-            together=True,
+            together=name not in ("verify", "probe"),
             seconds=seconds,
             bytes=size,
         )

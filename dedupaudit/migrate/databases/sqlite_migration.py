@@ -102,10 +102,6 @@ class SqliteMigration:
 
     # ---- verified, not believed
 
-    def duplicates(self) -> int:
-        key = ", ".join(f"+{quote(name)}" for name in self._target.table.key_names)
-        return self._count(fill(sql_text("migrations/sqlite/70_duplicates.sql"), {**self._parts, "key": key}))
-
     def probe(self) -> str:
         whole = self._count(
             fill("SELECT COUNT(*) FROM (SELECT 1 FROM {table} WHERE {key_is_known} LIMIT 2)", self._parts)
@@ -130,7 +126,7 @@ class SqliteMigration:
         self._run("SAVEPOINT dedupaudit_probe")
         try:
             changed = self._run(statement)
-            if changed > 0 and self.duplicates() > 0:
+            if changed > 0 and self._is_twice():
                 raise Surprise(
                     f"{self.repair.place}: {visible(self._target.constraint)} did not refuse a duplicate {verb}",
                     "it is rolled back; see what the catalog says of the index, and PRAGMA integrity_check",
@@ -146,6 +142,10 @@ class SqliteMigration:
                 self._connection.execute("ROLLBACK TO dedupaudit_probe")
                 self._connection.execute("RELEASE dedupaudit_probe")
         return False, f"nothing could be tried: a trigger makes something else of the {verb}"
+
+    def _is_twice(self) -> bool:
+        key = ", ".join(f"+{quote(name)}" for name in self._target.table.key_names)
+        return self._count(fill(sql_text("migrations/sqlite/92_probe_duplicates.sql"), {**self._parts, "key": key})) > 0
 
     def _copied(self, catalog: Catalog) -> list[str]:
         """Return the columns that a copy of a row takes from it; SQLite itself gives the others."""
