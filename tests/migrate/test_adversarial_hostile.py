@@ -156,6 +156,7 @@ def test_the_table_is_truncated_in_the_middle(name: str, step: str, tmp_path: Pa
     conserved(place, against.writers, initial)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_long_transaction_is_named_and_waited_for_no_longer_than_asked(name: str, tmp_path: Path) -> None:
     place = PLACES[name]
@@ -187,6 +188,7 @@ LOCKS = {
 """What an open transaction has that wrote to the table, or read it: writers do not mind, DDL does."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["guard", "unguard"])
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_lock_of_another_is_waited_for_without_blocking_writers(name: str, step: str, tmp_path: Path) -> None:
@@ -211,6 +213,7 @@ def test_a_lock_of_another_is_waited_for_without_blocking_writers(name: str, ste
     conserved(place, against.writers, initial)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_lock_that_is_held_too_long_ends_the_run_and_leaves_nothing(name: str, tmp_path: Path) -> None:
     place = PLACES[name]
