@@ -256,6 +256,10 @@ def by_hand(server: Any, size: Size) -> None:
     )
 
 
+_OSC_SECONDS = 300
+"""It may copy beside writers and not get done."""
+
+
 def by_osc(server: Any, size: Size) -> None:
     """Print what pt-online-schema-change makes of the rows when a unique key is added with it."""
     scan_mysql.fill(server, "app", size.rows, size.groups)
@@ -266,7 +270,11 @@ def by_osc(server: Any, size: Size) -> None:
     said: list[str] = []
 
     def change() -> None:
-        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        try:
+            ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_OSC_SECONDS)
+        except subprocess.TimeoutExpired:
+            said.append(f"nothing: it was not done after {_OSC_SECONDS} s, and was ended")
+            return
         said.append(f"exit {ran.returncode}: {(ran.stdout + ran.stderr).strip().splitlines()[-1]}")
 
     rate = saturated(server, 3) * SHARE
