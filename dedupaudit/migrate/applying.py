@@ -15,7 +15,7 @@ from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, RunFailed, SourceError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.migrate.clean import Cleaning, Opened
-from dedupaudit.migrate.databases.protocol import Migration
+from dedupaudit.migrate.databases.protocol import REFUSED, Migration
 from dedupaudit.migrate.plan import WORDS, Step, StepName
 from dedupaudit.repair.errors import Busy, Surprise, Violation
 from dedupaudit.repair.journal import Entry, Journal, Run
@@ -27,8 +27,6 @@ _ROUNDS = 5
 """How often a build may meet a duplicate that was stored past the guard."""
 _POLL = 0.5
 _PROBES = 3
-REFUSED = "was refused by"
-"""What a probe says of a duplicate that the constraint refused."""
 _UNTIL_BUILT = frozenset[StepName](("lock", "lookup", "guard", "wait", "clean", "not_null", "build"))
 
 
@@ -83,14 +81,17 @@ class Migrating:
         before = self.run, list(self.cleaning.rounds)
 
         def attempt() -> None:
-            # Whatever was written down of an attempt that was rolled back is gone with it.
-            self.run, self.cleaning.rounds[:] = before[0], before[1]
             # SQLite drops the locks of a process that closes a file of its own: it is opened to be read before.
             with read() as source:
                 # To open it was to read: where the clean step is done already, its lock would stop our own commit.
                 source.renew()
-                with self.migration.repair.transaction():
-                    self._steps(lambda: _renewed(source), 0, together)
+                try:
+                    with self.migration.repair.transaction():
+                        self._steps(lambda: _renewed(source), 0, together)
+                except BaseException:
+                    # Whatever was written down of an attempt that was rolled back is gone with it.
+                    self.run, self.cleaning.rounds[:] = before
+                    raise
 
         self.pace.patiently(attempt, self.wait)
 

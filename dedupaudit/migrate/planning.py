@@ -13,11 +13,9 @@ from dedupaudit.interrupt import Interrupt
 from dedupaudit.migrate.facts import Duplicates, Facts
 from dedupaudit.migrate.pairs import pairs
 from dedupaudit.migrate.plan import Concern, Found, MigrateHeader, Step, StrategyName
-from dedupaudit.migrate.preflight import concerns
-from dedupaudit.migrate.preflight.base import Asked
 from dedupaudit.migrate.wanted import Wanted, Wish, wanted_of
 from dedupaudit.progress import Progress
-from dedupaudit.repair.objects import ObjectLook
+from dedupaudit.repair.objects import object_exists
 from dedupaudit.repair.opening import database_of
 from dedupaudit.repair.pace import Announce
 from dedupaudit.repair.plan import Limit, shape_of
@@ -82,9 +80,7 @@ def plan_migration(
             refuse_at_once(database, table)
         wish = Wish(request.constraint, request.not_null, request.strategy)
         wanted = wanted_of(settings, database, table, wish, interrupt)
-        exists = None
-        if table.upload and settings.objects and settings.objects.url:
-            exists = ObjectLook(settings, table, interrupt, announce, stack).exists
+        exists = object_exists(settings, table, interrupt, announce, stack)
         repair = RepairRequest(request.table, request.limit, request.on_conflict)
         planner = planner_of(source, wanted.table, repair, explainer, exists)
         facts = replace(_counted(source, wanted, planner, stack), device=table.device.name if table.device else None)
@@ -134,15 +130,6 @@ def key_text(table: Table, key: Key) -> str:
 def _planned(source: TableSource, wanted: Wanted, request: PlanRequest) -> MigrationPlan:
     table, facts, catalog = wanted.table, wanted.facts, wanted.table.catalog
     strategy, why = wanted.strategy(request.strategy)
-    asked = Asked(
-        table=table.name,
-        quoted=catalog.quoted,
-        key=table.key_names,
-        constraint=wanted.constraint,
-        not_null=wanted.not_null,
-        strategy=strategy,
-        on_conflict=request.on_conflict,
-    )
     header = MigrateHeader(
         database=source.identity(),
         table=table.name,
@@ -169,7 +156,7 @@ def _planned(source: TableSource, wanted: Wanted, request: PlanRequest) -> Migra
         max_delete=request.limit,
         on_conflict=request.on_conflict,
         behaviour=wanted.dialect.behaviour,
-        concerns=concerns(facts, asked),
+        concerns=wanted.concerns(strategy, request.on_conflict),
     )
     if facts.protecting is not None:
         return MigrationPlan(header, ())

@@ -21,14 +21,12 @@ from dedupaudit.migrate.evidence import Evidence, Migrated
 from dedupaudit.migrate.plan import Concern, MigrateHeader, Step
 from dedupaudit.migrate.planfile import MigrationFile
 from dedupaudit.migrate.planning import reading_of
-from dedupaudit.migrate.preflight import concerns
-from dedupaudit.migrate.preflight.base import Asked
 from dedupaudit.migrate.wanted import About, Wanted, Wish, wanted_of
 from dedupaudit.progress import Progress
 from dedupaudit.repair.databases.protocol import RepairDatabase
 from dedupaudit.repair.errors import Locked, Surprise
 from dedupaudit.repair.journal import Journal, Run
-from dedupaudit.repair.objects import ObjectLook
+from dedupaudit.repair.objects import object_exists
 from dedupaudit.repair.opening import acquire, database_of, opened, planned_table, refuse
 from dedupaudit.repair.pace import Announce, Kindness, Pace
 from dedupaudit.repair.run import age_of, lag_of, refuse_blind_wait, touched_by
@@ -104,7 +102,9 @@ class _Apply:
         refuse_blind_wait(settings, self.request.replicas, self.request.kindness)
         table = replace(planned_table(self.settings, settings, header, self.interrupt), where=None)
         # Before the connection that writes is open: whoever closes an SQLite file drops all locks of the process on it.
-        wanted = wanted_of(self.settings, settings, table, Wish(header.constraint), self.interrupt)
+        wanted = wanted_of(
+            self.settings, settings, table, Wish(header.constraint, bool(header.not_null)), self.interrupt
+        )
         if header.protecting is not None:
             return self._protected(wanted)
         target = self._target(wanted)
@@ -132,9 +132,7 @@ class _Apply:
         run = self._begun(journal, table)
         if run.state == "done":
             return Migrated(run, tuple(rounds_of(journal, run)), Evidence.told_by(run))
-        exists = None
-        if table.upload and self.settings.objects and self.settings.objects.url:
-            exists = ObjectLook(self.settings, table, self.interrupt, self.announce, self.stack).exists
+        exists = object_exists(self.settings, table, self.interrupt, self.announce, self.stack)
         rule = Rule(header.max_delete, header.on_conflict, allowed, exists, self.request.explainer)
         cleaning = Cleaning(database, journal, table, run, rule, pace, self.interrupt, self.progress, self.announce)
         work = Migrating(
@@ -181,18 +179,8 @@ class _Apply:
 
     def _preflight(self, wanted: Wanted, *, resumed: bool) -> tuple[Concern, ...]:
         """Look around once more; raises Refused for the first thing that forbids it."""
-        header, table = self.plan.header, wanted.table
-        asked = Asked(
-            table=table.name,
-            quoted=table.catalog.quoted,
-            key=table.key_names,
-            constraint=header.constraint,
-            not_null=bool(header.not_null),
-            strategy=header.strategy,
-            on_conflict=header.on_conflict,
-            resumed=resumed,
-        )
-        found = concerns(wanted.facts, asked)
+        header = self.plan.header
+        found = wanted.concerns(header.strategy, header.on_conflict, resumed=resumed)
         for concern in found:
             if concern.level == "refusal":
                 raise Refused(concern.message, concern.hint)

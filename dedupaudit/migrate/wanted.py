@@ -14,7 +14,9 @@ from dedupaudit.interrupt import Interrupt
 from dedupaudit.migrate.databases import dialect_of
 from dedupaudit.migrate.databases.protocol import Dialect, Target
 from dedupaudit.migrate.facts import Facts
-from dedupaudit.migrate.plan import StrategyName
+from dedupaudit.migrate.plan import Concern, StrategyName
+from dedupaudit.migrate.preflight import concerns
+from dedupaudit.migrate.preflight.base import Asked
 from dedupaudit.progress import Progress
 from dedupaudit.repair.journal import Run
 from dedupaudit.repair.opening import database_of
@@ -57,6 +59,22 @@ class Wanted:
     constraint: str
     not_null: bool
     facts: Facts
+
+    def concerns(
+        self, strategy: StrategyName, on_conflict: str | None, *, resumed: bool = False
+    ) -> tuple[Concern, ...]:
+        """Return what the preflight checks say of it."""
+        asked = Asked(
+            table=self.table.name,
+            quoted=self.table.catalog.quoted,
+            key=self.table.key_names,
+            constraint=self.constraint,
+            not_null=self.not_null,
+            strategy=strategy,
+            on_conflict=on_conflict,
+            resumed=resumed,
+        )
+        return concerns(self.facts, asked)
 
     def target(self, strategy: StrategyName) -> Target:
         """Return it as the databases take it."""

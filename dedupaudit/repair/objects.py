@@ -9,12 +9,22 @@ from dedupaudit.crosscheck.one_row import RowObjects
 from dedupaudit.crosscheck.stores import Store, open_store
 from dedupaudit.errors import SourceError
 from dedupaudit.interrupt import Interrupt
+from dedupaudit.repair.choose import ObjectExists
 from dedupaudit.repair.pace import Announce
 from dedupaudit.sources.tables.protocol import DuplicateRow
 from dedupaudit.sources.tables.table import Table
 
 _HASH = "sha256:"
 """What a source writes in place of a long text: no object is looked for by it."""
+
+
+def object_exists(
+    settings: Settings, table: Table, interrupt: Interrupt, announce: Announce, stack: ExitStack
+) -> ObjectExists | None:
+    """Return what looks for the object of an upload's row; None where the table has none, or no store is known."""
+    if not (table.upload and settings.objects and settings.objects.url):
+        return None
+    return ObjectLook(settings, table, interrupt, announce, stack).exists
 
 
 class ObjectLook:

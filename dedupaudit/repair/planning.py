@@ -30,7 +30,7 @@ from dedupaudit.model import Cause, Confidence, RowClass
 from dedupaudit.progress import Progress
 from dedupaudit.repair.choose import Choice, Chooser, ObjectExists, read_policy
 from dedupaudit.repair.errors import Surprise
-from dedupaudit.repair.objects import ObjectLook
+from dedupaudit.repair.objects import object_exists
 from dedupaudit.repair.opening import database_of
 from dedupaudit.repair.pace import Announce
 from dedupaudit.repair.plan import Group, Header, Limit, Merge, PlanCause, PlannedRow, Totals, plan_value, shape_of
@@ -261,9 +261,7 @@ def planned(
         stack.callback(source.close)
         table = resolve(source, request.table, settings)
         refuse_at_once(database, table)
-        exists = None
-        if table.upload and settings.objects and settings.objects.url:
-            exists = ObjectLook(settings, table, interrupt, announce, stack).exists
+        exists = object_exists(settings, table, interrupt, announce, stack)
         planner = planner_of(source, table, request, explainer, exists)
         yield planner.plan(stack.enter_context(spooled())), table
 

@@ -38,13 +38,13 @@ from dedupaudit.migrate.databases.mysql_standing import (
     standing,
 )
 from dedupaudit.migrate.databases.protocol import Patience, Standing, Target
+from dedupaudit.migrate.databases.shared import cancelled_by, taken_back
 from dedupaudit.migrate.plan import Step
 from dedupaudit.repair.databases.mysql import MysqlRepair
 from dedupaudit.repair.databases.protocol import RepairDatabase
 from dedupaudit.repair.errors import Busy, Violation
 from dedupaudit.sources.tables import mysql_errors
 from dedupaudit.sources.tables.mysql_sql import quote
-from dedupaudit.sources.tables.watch import Watch
 
 _CACHED = 0.15
 """Seconds for which InnoDB may show transactions as they were a moment ago."""
@@ -102,11 +102,8 @@ class MysqlMigration:
 
     def probe(self) -> str:
         """Insert a duplicate of a stored row, and take it back; return how it was refused."""
-        said = ""
-        with suppress(_TakenBack), self._connection.transaction():
-            said = mysql_probe.probe(self._connection, self._target)
-            raise _TakenBack
-        return said
+        with taken_back(self._connection.transaction()):
+            return mysql_probe.probe(self._connection, self._target)
 
     # ---- doing
 
@@ -236,15 +233,8 @@ class MysqlMigration:
 
     def _long(self, statement: str) -> list[tuple[bytes | None, ...]]:
         """Run a statement that a signal cancels on the server; raises Cancelled then."""
-        watch = Watch(self._interrupt, self._connection.cancel)
-        try:
-            with watch.running():
-                return self._connection.rows(statement)
-        except AuditError:
-            self._interrupt.check()
-            raise
-        finally:
-            watch.close()
+        with cancelled_by(self._interrupt, self._connection.cancel):
+            return self._connection.rows(statement)
 
     @contextmanager
     def _settings(self, *settings: tuple[str, str]) -> Iterator[None]:
@@ -260,7 +250,3 @@ class MysqlMigration:
             with suppress(AuditError):
                 for (name, _value), earlier in zip(known, before, strict=True):
                     self._connection.run(f"SET SESSION {name} = {earlier}")
-
-
-class _TakenBack(Exception):
-    """All went well, and is to be rolled back."""

@@ -5,12 +5,12 @@ Each follows from the table and the key alone, so that the leftovers of a killed
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dedupaudit.migrate.databases.protocol import Target
+from dedupaudit.migrate.databases.shared import mark
 from dedupaudit.repair.databases.mysql_tables import PREFIX, Place, place_of
 from dedupaudit.sources.tables.mysql_sql import literal, quote
 from dedupaudit.sources.tables.table import Table
@@ -40,8 +40,7 @@ class Names:
     @property
     def mark(self) -> str:
         """What the names have in common: 12 hexadecimal digits that stand for the table and the key."""
-        text = "\0".join((self.place.quoted, *self.key))
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        return mark(self.place.quoted, self.key)
 
     @property
     def table(self) -> str:

@@ -11,15 +11,13 @@ from collections.abc import Iterator
 from dedupaudit.display import visible
 from dedupaudit.migrate.databases.mysql_names import Fragments, names_of
 from dedupaudit.migrate.databases.mysql_standing import TriggerState, read_triggers
-from dedupaudit.migrate.databases.protocol import Target
+from dedupaudit.migrate.databases.protocol import NOTHING, REFUSED, Target
 from dedupaudit.repair.databases.mysql_connection import Connection
 from dedupaudit.repair.errors import Surprise, Violation
 from dedupaudit.sources.tables import mysql_errors
-from dedupaudit.sources.tables.catalog import Column
 from dedupaudit.sources.tables.mysql_sql import quote
 
 _DUPLICATE = 1062
-_NOTHING = "nothing could be tried: "
 
 
 def probe(connection: Connection, target: Target) -> str:
@@ -28,7 +26,7 @@ def probe(connection: Connection, target: Target) -> str:
     key, variables = ", ".join(parts.key), ", ".join(parts.seen)
     stored = f"FROM {table} AS t WHERE {parts.whole('t')}"
     if not connection.rows(f"SELECT 1 {stored} LIMIT 1"):
-        return f"{_NOTHING}no row has a key"
+        return f"{NOTHING}no row has a key"
     connection.run(f"SELECT {key} INTO {variables} {stored} LIMIT 1")
     same = parts.same(parts.of("t"), parts.seen, "=")
     said = ""
@@ -39,8 +37,8 @@ def probe(connection: Connection, target: Target) -> str:
         except Violation as error:
             by_ours = is_refused_by(error.__cause__, target.constraint)
             if by_ours and not _guarded(triggers, target):
-                return f"{verb} was refused by {visible(target.constraint)} (error {_DUPLICATE})"
-            said = said or f"{_NOTHING}{error.message}"
+                return f"{verb} {REFUSED} {visible(target.constraint)} (error {_DUPLICATE})"
+            said = said or f"{NOTHING}{error.message}"
             continue
         [(count,)] = connection.texts(f"SELECT COUNT(*) FROM {table} AS t WHERE {same}")
         if int(count or 0) > 1:
@@ -48,8 +46,8 @@ def probe(connection: Connection, target: Target) -> str:
                 f"table {visible(target.table.name)}: the constraint {visible(target.constraint)} let a duplicate in",
                 "nothing of it stays; see `dedupaudit migrate status`",
             )
-        said = f"{_NOTHING}a trigger turns what is stored into something else"
-    return said or f"{_NOTHING}no statement would store a duplicate"
+        said = f"{NOTHING}a trigger turns what is stored into something else"
+    return said or f"{NOTHING}no statement would store a duplicate"
 
 
 def _guarded(triggers: list[TriggerState], target: Target) -> bool:
@@ -70,12 +68,12 @@ def _attempts(connection: Connection, target: Target, same: str) -> Iterator[tup
     """Yield statements that would store a duplicate of the key that the session's variables hold."""
     table, catalog = names_of(target.table).table, target.table.catalog
     key = set(target.table.key_names)
-    given = [quote(one.name) for one in catalog.columns if one.name in key or not _by_itself(one)]
-    listed = ", ".join(name for name in given if name not in _generated(catalog.columns))
+    generated = {one.name for one in catalog.columns if one.generated}
+    given = [one for one in catalog.columns if one.name in key or not one.auto_increment]
+    listed = ", ".join(quote(one.name) for one in given if not one.generated)
     if listed:
         taken = f"SELECT {listed} FROM {table} AS t WHERE {same} LIMIT 1"
         yield "INSERT", f"INSERT INTO {table} ({listed}) {taken}"
-    generated = {one.name for one in catalog.columns if one.generated}
     primary = [quote(name) for name in catalog.primary_key]
     if not primary or key & generated:
         return
@@ -86,11 +84,3 @@ def _attempts(connection: Connection, target: Target, same: str) -> Iterator[tup
     other = f"SELECT {listed} FROM {table} AS t WHERE NOT ({same}) AND {parts.whole('t')} LIMIT 1"
     joined = " AND ".join(f"s.{name} = o.{name}" for name in primary)
     yield "UPDATE", f"UPDATE {table} AS s JOIN ({other}) AS o ON {joined} SET {changed}"
-
-
-def _by_itself(column: Column) -> bool:
-    return column.generated or column.auto_increment
-
-
-def _generated(columns: tuple[Column, ...]) -> set[str]:
-    return {quote(column.name) for column in columns if column.generated}

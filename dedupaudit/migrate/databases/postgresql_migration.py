@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, SourceError, StatementStopped
@@ -34,13 +33,13 @@ from dedupaudit.migrate.databases.postgresql_standing import (
 )
 from dedupaudit.migrate.databases.postgresql_waiting import Waiting
 from dedupaudit.migrate.databases.protocol import Patience, Standing, Target
+from dedupaudit.migrate.databases.shared import cancelled_by, taken_back
 from dedupaudit.migrate.plan import Step, StepName
 from dedupaudit.repair.databases.postgresql import PostgresqlRepair
 from dedupaudit.repair.databases.postgresql_names import split
 from dedupaudit.repair.databases.protocol import RepairDatabase
 from dedupaudit.repair.errors import Busy
 from dedupaudit.sources.tables.postgresql_sql import literal, quote
-from dedupaudit.sources.tables.watch import Watch
 
 
 class PostgresqlMigration:
@@ -88,7 +87,7 @@ class PostgresqlMigration:
 
     def probe(self) -> str:
         """Insert a duplicate of a stored row, and take it back; return how it was refused."""
-        with self._taken_back():
+        with taken_back(self._connection.transaction()):
             return postgresql_probe.probe(self._connection, self._target)
 
     # ---- doing
@@ -235,28 +234,10 @@ class PostgresqlMigration:
     def _long(self, statement: str) -> list[tuple[object, ...]]:
         """Run a statement that a signal cancels on the server; raises Cancelled then."""
         waiting = Waiting(self._connection.blockers.ask, self.patience)
-        watch = Watch(self._interrupt, self._connection.cancel, waiting.too_long, every=0.5)
         try:
-            with watch.running():
+            with cancelled_by(self._interrupt, self._connection.cancel, waiting.too_long) as watch:
                 return list(self._connection.rows(statement))
         except AuditError as error:
-            self._interrupt.check()
             if watch.gave_way is not None:
                 raise Busy(watch.gave_way, "end what is in the way, or wait longer with --wait") from error
             raise
-        finally:
-            watch.close()
-
-    @contextmanager
-    def _taken_back(self) -> Iterator[None]:
-        """Roll back whatever is done inside, and every setting with it."""
-        try:
-            with self._connection.transaction():
-                yield
-                raise _TakenBack
-        except _TakenBack:
-            pass
-
-
-class _TakenBack(Exception):
-    """All went well, and is to be rolled back."""

@@ -5,11 +5,10 @@ Each follows from the table and the key alone, so that the leftovers of a killed
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dedupaudit.migrate.databases.protocol import Target
+from dedupaudit.migrate.databases.shared import mark
 from dedupaudit.repair.databases.postgresql_names import own, split
 from dedupaudit.sources.tables.postgresql_sql import quote
 from dedupaudit.sources.tables.table import Table
@@ -25,12 +24,6 @@ EQUAL = "equal."
 LEVEL = "level."
 """Facts.settings has, for each partitioned table below the table, `level.<quoted>`: the quoted table above it."""
 _EQUAL = "OPERATOR(pg_catalog.=)"
-
-
-def mark(quoted: str, key: Sequence[str]) -> str:
-    """Return 12 hexadecimal digits that stand for a table and a key in names."""
-    text = "\0".join((quoted, *key))
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dedupaudit.display import visible
 from dedupaudit.migrate.databases.postgresql_names import Fragments, names_of
 from dedupaudit.migrate.databases.postgresql_standing import look, oid_of, read_indexes
-from dedupaudit.migrate.databases.protocol import Target
+from dedupaudit.migrate.databases.protocol import NOTHING, REFUSED, Target
 from dedupaudit.repair.databases.postgresql_connection import Connection, Refusal
 from dedupaudit.repair.databases.postgresql_names import SCHEMA, split
 from dedupaudit.repair.errors import Surprise
@@ -29,28 +29,28 @@ def probe(connection: Connection, target: Target) -> str:
         raise Surprise(f"table {visible(target.table.name)} is gone")
     found = _stored(connection, target)
     if len(found) == 0:
-        return "nothing could be tried: no row has a key"
+        return f"{NOTHING}no row has a key"
     said = ""
     for verb, statement in _attempts(connection, target, oid, found):
         with_savepoint = _tried(connection, statement)
         if isinstance(with_savepoint, Refusal):
             if _is_ours(connection, target, oid, with_savepoint):
-                return f"{verb} was refused by {visible(with_savepoint.constraint)} (SQLSTATE {_UNIQUE})"
+                return f"{verb} {REFUSED} {visible(with_savepoint.constraint)} (SQLSTATE {_UNIQUE})"
             if f"{SCHEMA}.{split(names.guard)[1]}" in with_savepoint.context.replace('"', ""):
                 raise Surprise(
                     f"table {visible(target.table.name)}: a duplicate was refused by the guard, and not by the"
                     f" constraint {visible(target.constraint)}",
                     "see `dedupaudit migrate status`",
                 )
-            said = f"nothing could be tried: {with_savepoint.message}"
+            said = f"{NOTHING}{with_savepoint.message}"
         elif with_savepoint and with_savepoint[0][0]:
             raise Surprise(
                 f"table {visible(target.table.name)}: the constraint {visible(target.constraint)} let a duplicate in",
                 "nothing of it stays; see `dedupaudit migrate status`",
             )
         else:
-            said = "nothing could be tried: a trigger or a rule turns what is stored into something else"
-    return said or "nothing could be tried: no statement would store a duplicate"
+            said = f"{NOTHING}a trigger or a rule turns what is stored into something else"
+    return said or f"{NOTHING}no statement would store a duplicate"
 
 
 def _stored(connection: Connection, target: Target) -> list[tuple[str, str]]:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 from dedupaudit.migrate.databases.postgresql_script import pieces, statements_of, tree_of
 from dedupaudit.migrate.databases.protocol import Target
-from dedupaudit.migrate.plan import Behaviour, Blocks, Step, StepName
+from dedupaudit.migrate.databases.shared import (
+    WAIT,
+    WHY_CLEAN,
+    WHY_GUARD,
+    WHY_LOOKUP,
+    Speed,
+    Told,
+    key_bytes,
+    told_steps,
+)
+from dedupaudit.migrate.plan import Behaviour, Step, StepName
 
 _TOGETHER: Final[tuple[StepName, ...]] = ("lock", "clean", "build")
 _SMALL: Final[tuple[StepName, ...]] = (*_TOGETHER, "not_null", "attach", "verify", "probe")
@@ -16,99 +25,63 @@ _GUARDED: Final[tuple[StepName, ...]] = (
     "lookup", "guard", "wait", "clean", "not_null", "build", "attach", "verify", "probe", "unguard",
 )  # fmt: skip
 
-# Rows a second: one pass over a table that sorts and writes an index, one that looks only. Measured on two cores.
-_SORTED, _READ = 700_000, 4_000_000
+# Measured on two cores.
+_SPEED: Final = Speed(sorted=700_000, read=4_000_000)
 _ENTRY = 16
 """Bytes of an index entry beside its key."""
-_UNKNOWN = 32
-"""Bytes of a key whose length nobody knows."""
-
-
-@dataclass(frozen=True)
-class _Told:
-    why: str
-    lock: str
-    blocks: Blocks
-    briefly: bool
-    seconds: Callable[[Target], float] = lambda _target: 0.0
-    bytes: Callable[[Target], int] = lambda _target: 0
 
 
 def steps(target: Target) -> tuple[Step, ...]:
     """Return the script of the target's strategy, in the order of the work."""
-    small = target.strategy == "small"
-    told = {**_ONLINE, **_IN_ONE} if small else _ONLINE
-    found = []
-    for name in _SMALL if small else _GUARDED:
-        if (name == "lookup" and target.facts.lookup is not None) or (name == "not_null" and not target.not_null):
-            continue
-        one = told[name]
-        found.append(
-            Step(
-                name=name,
-                why=one.why + (_ROW_BY_ROW if name == "guard" and target.strategy == "partitioned" else ""),
-                sql=statements_of(pieces(target, name, tree_of(target))),
-                lock=one.lock,
-                blocks=one.blocks,
-                briefly=one.briefly,
-                together=small and name in _TOGETHER,
-                seconds=round(one.seconds(target), 1),
-                bytes=one.bytes(target),
-            )
-        )
-    return tuple(found)
+    tree = tree_of(target)
 
+    def sql(name: StepName) -> tuple[str, ...]:
+        return statements_of(pieces(target, name, tree))
 
-def _width(target: Target) -> int:
-    known = [min(one for one in (part.longest, part.most, _UNKNOWN) if one is not None) for part in target.facts.key]
-    return sum(known) or _UNKNOWN
+    match target.strategy:
+        case "small":
+            return told_steps(target, _SMALL, {**_ONLINE, **_IN_ONE}, sql, _TOGETHER)
+        case "partitioned":
+            guard = _ONLINE["guard"]
+            return told_steps(target, _GUARDED, {**_ONLINE, "guard": replace(guard, why=guard.why + _ROW_BY_ROW)}, sql)
+        case _:
+            return told_steps(target, _GUARDED, _ONLINE, sql)
 
 
 def _index_bytes(target: Target) -> int:
     # Pages are filled to nine tenths.
-    return round(target.facts.rows * (_width(target) + _ENTRY) / 0.9)
+    return round(target.facts.rows * (key_bytes(target) + _ENTRY) / 0.9)
 
 
-def _reading(target: Target) -> float:
-    return target.facts.rows / _READ
-
-
-def _building(target: Target) -> float:
-    return target.facts.rows / _SORTED + _reading(target)
-
-
-_CLEAN_WHY = "the same as `repair apply` does: quarantine, journal, proof; `repair undo` takes it back"
-_ONLINE: Final[dict[StepName, _Told]] = {
-    "lookup": _Told(
-        "no index begins with the key's columns, and the guard looks at the table for each row that is stored",
-        "SHARE UPDATE EXCLUSIVE", "nothing", False, _building, _index_bytes,
+_ONLINE: Final[dict[StepName, Told]] = {
+    "lookup": Told(
+        WHY_LOOKUP, "SHARE UPDATE EXCLUSIVE", "nothing", False, _SPEED.building, _index_bytes,
     ),
-    "guard": _Told(
-        "without it a writer could store a duplicate between the cleaning and the end of the build, again and again",
-        "SHARE ROW EXCLUSIVE", "writes", True,
+    "guard": Told(
+        WHY_GUARD, "SHARE ROW EXCLUSIVE", "writes", True,
     ),
-    "wait": _Told("a snapshot older than the guard may not see a row that is stored", "none", "nothing", False),
-    "clean": _Told(_CLEAN_WHY, "ROW EXCLUSIVE", "nothing", False, _building),
-    "not_null": _Told(
+    "wait": WAIT,
+    "clean": Told(WHY_CLEAN, "ROW EXCLUSIVE", "nothing", False, _SPEED.building),
+    "not_null": Told(
         "as a CHECK first, which is looked through while everybody writes on",
-        "ACCESS EXCLUSIVE", "reads and writes", True, _reading,
+        "ACCESS EXCLUSIVE", "reads and writes", True, _SPEED.reading,
     ),
-    "build": _Told(
+    "build": Told(
         "CONCURRENTLY: it waits for open transactions and blocks nobody",
-        "SHARE UPDATE EXCLUSIVE", "nothing", False, _building, _index_bytes,
+        "SHARE UPDATE EXCLUSIVE", "nothing", False, _SPEED.building, _index_bytes,
     ),
-    "attach": _Told("the index is there: only the catalog changes", "ACCESS EXCLUSIVE", "reads and writes", True),
-    "verify": _Told("", "ACCESS SHARE", "nothing", False, _building),
-    "probe": _Told("", "ROW EXCLUSIVE", "nothing", True),
-    "unguard": _Told("the constraint does its work now", "ACCESS EXCLUSIVE", "reads and writes", True),
+    "attach": Told("the index is there: only the catalog changes", "ACCESS EXCLUSIVE", "reads and writes", True),
+    "verify": Told("", "ACCESS SHARE", "nothing", False, _SPEED.building),
+    "probe": Told("", "ROW EXCLUSIVE", "nothing", True),
+    "unguard": Told("the constraint does its work now", "ACCESS EXCLUSIVE", "reads and writes", True),
 }  # fmt: skip
-_IN_ONE: Final[dict[StepName, _Told]] = {
-    "lock": _Told(
+_IN_ONE: Final[dict[StepName, Told]] = {
+    "lock": Told(
         "the table is small: one transaction cleans it and builds the index, and nobody sees a state in between",
         "EXCLUSIVE", "writes", True,
     ),
-    "clean": _Told(_CLEAN_WHY, "EXCLUSIVE", "writes", False, _building),
-    "build": _Told("plain SELECTs go on meanwhile", "EXCLUSIVE", "writes", False, _building, _index_bytes),
+    "clean": Told(WHY_CLEAN, "EXCLUSIVE", "writes", False, _SPEED.building),
+    "build": Told("plain SELECTs go on meanwhile", "EXCLUSIVE", "writes", False, _SPEED.building, _index_bytes),
 }  # fmt: skip
 
 _ROW_BY_ROW = "; in a partitioned table it looks row by row: an INSERT of many rows takes up to three times as long"

@@ -17,6 +17,11 @@ from dedupaudit.migrate.plan import Behaviour, Step, StrategyName
 from dedupaudit.repair.databases.protocol import RepairDatabase
 from dedupaudit.sources.tables.table import Table
 
+REFUSED = "was refused by"
+"""What stands between statement and constraint where a probe tells of a duplicate that was refused."""
+NOTHING = "nothing could be tried: "
+"""How a probe begins that could not try."""
+
 
 @dataclass(frozen=True)
 class Target:

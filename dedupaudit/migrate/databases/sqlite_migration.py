@@ -12,7 +12,7 @@ from pathlib import Path
 from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, Refused, SourceError
 from dedupaudit.interrupt import Interrupt
-from dedupaudit.migrate.databases.protocol import Patience, Standing, Target
+from dedupaudit.migrate.databases.protocol import NOTHING, REFUSED, Patience, Standing, Target
 from dedupaudit.migrate.databases.sqlite_facts import taken_by, wanted_index
 from dedupaudit.migrate.plan import Step
 from dedupaudit.repair.databases.protocol import RepairDatabase
@@ -107,7 +107,7 @@ class SqliteMigration:
             fill("SELECT COUNT(*) FROM (SELECT 1 FROM {table} WHERE {key_is_known} LIMIT 2)", self._parts)
         )
         if whole == 0:
-            return "nothing could be tried: no row has a whole key"
+            return f"{NOTHING}no row has a whole key"
         refused, said = self._attempt("INSERT", "90_probe_insert")
         # A copy meets whatever else is unique as well, and perhaps first; a changed key does not.
         if not refused and whole > 1 and not any(column.generated for column in self._target.table.key):
@@ -141,7 +141,7 @@ class SqliteMigration:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK TO dedupaudit_probe")
                 self._connection.execute("RELEASE dedupaudit_probe")
-        return False, f"nothing could be tried: a trigger makes something else of the {verb}"
+        return False, f"{NOTHING}a trigger makes something else of the {verb}"
 
     def _is_twice(self) -> bool:
         key = ", ".join(f"+{quote(name)}" for name in self._target.table.key_names)
@@ -161,8 +161,8 @@ class SqliteMigration:
         wanted = self._wanted(catalog)
         names = ", ".join(f"{catalog.name}.{name}" for name in wanted.columns) if wanted else ""
         if wanted and told == f"UNIQUE constraint failed: {names}":
-            return True, f"{verb} was refused by {visible(wanted.name)} ({visible(told)})"
-        return False, f"nothing could be tried: something else refused the {verb} first: {visible(told)}"
+            return True, f"{verb} {REFUSED} {visible(wanted.name)} ({visible(told)})"
+        return False, f"{NOTHING}something else refused the {verb} first: {visible(told)}"
 
     # ---- how a statement runs
 
