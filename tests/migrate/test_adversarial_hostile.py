@@ -10,6 +10,7 @@ from threading import Timer
 import pytest
 
 from dedupaudit.errors import RunFailed
+from dedupaudit.migrate.evidence import Migrated
 from tests.migrate.adversary import Adversary, Said, conserved
 from tests.migrate.adversary_places import LEVELS, PLACES, Place, Refused, Session
 from tests.migrate.adversary_writer import Change, Writer
@@ -75,6 +76,13 @@ class Actor:
         self.session.ask("UNLOCK TABLES" if self.place.name == "mariadb" else "COMMIT")
 
 
+def ended_well(place: Place, against: Adversary, done: Migrated, initial: dict[int, str]) -> None:
+    """Assert that it is done, that every row is kept or in quarantine, and that no writer was wronged."""
+    nobody_is_wronged(against)
+    is_migrated(place, done)
+    conserved(place, against.writers, initial)
+
+
 @pytest.mark.parametrize("level", LEVELS[1:])
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_snapshot_older_than_the_guard(name: str, level: str, tmp_path: Path) -> None:
@@ -111,10 +119,8 @@ def test_a_snapshot_older_than_the_guard(name: str, level: str, tmp_path: Path) 
     if not again & set(old.refused):
         assert (accepted["known"], accepted["new"]) == (False, True)
     assert [said for said in work.said if "waiting for" in said]
-    nobody_is_wronged(against)
     has_no_leak(work)
-    is_migrated(place, done)
-    conserved(place, against.writers, initial)
+    ended_well(place, against, done, initial)
 
 
 REWRITING = {
@@ -150,10 +156,8 @@ def test_the_table_is_truncated_in_the_middle(name: str, step: str, tmp_path: Pa
         work.said = Said(against.progress)
         with against.afterwards(0.3):
             done = work.apply(plan)
-    nobody_is_wronged(against)
     has_no_leak(work)
-    is_migrated(place, done)
-    conserved(place, against.writers, initial)
+    ended_well(place, against, done, initial)
 
 
 @pytest.mark.slow
@@ -176,9 +180,7 @@ def test_a_long_transaction_is_named_and_waited_for_no_longer_than_asked(name: s
         old.commit()
         with against.afterwards(0.2):
             done = work.apply(plan)
-    nobody_is_wronged(against)
-    is_migrated(place, done)
-    conserved(place, against.writers, initial)
+    ended_well(place, against, done, initial)
 
 
 LOCKS = {
@@ -186,6 +188,17 @@ LOCKS = {
     "mariadb": ("BEGIN", "SELECT count(*) FROM t WHERE seq < 0"),
 }
 """What an open transaction has that wrote to the table, or read it: writers do not mind, DDL does."""
+
+
+def holding(place: Place, holder: Actor, seconds: float) -> Callable[[], None]:
+    """Return what takes a lock for so long."""
+
+    def hold() -> None:
+        for statement in LOCKS[place.name]:
+            holder.session.ask(statement)
+        Timer(seconds, holder.commit).start()
+
+    return hold
 
 
 @pytest.mark.slow
@@ -196,21 +209,12 @@ def test_a_lock_of_another_is_waited_for_without_blocking_writers(name: str, ste
     work, initial = migrating(place, tmp_path, 200)
     plan = work.plan(strategy="guarded")
     with Adversary(place, LEVELS[0], seed=7, rows=200, bulk=50) as against:
-        holder = Actor(against, 21)
-
-        def hold() -> None:
-            for statement in LOCKS[name]:
-                holder.session.ask(statement)
-            Timer(2.5, holder.commit).start()
-
-        against.progress.hooks[step] = hold
+        against.progress.hooks[step] = holding(place, Actor(against, 21), 2.5)
         work.said = Said(against.progress)
         with against.afterwards(0.2):
             done = work.apply(plan)
     assert [said for said in work.said if said.startswith("waiting for a lock")]
-    nobody_is_wronged(against)
-    is_migrated(place, done)
-    conserved(place, against.writers, initial)
+    ended_well(place, against, done, initial)
 
 
 @pytest.mark.slow
@@ -220,24 +224,15 @@ def test_a_lock_that_is_held_too_long_ends_the_run_and_leaves_nothing(name: str,
     work, initial = migrating(place, tmp_path, 200)
     plan = work.plan(strategy="guarded")
     with Adversary(place, LEVELS[0], seed=8, rows=200, bulk=50) as against:
-        holder = Actor(against, 21)
-
-        def hold() -> None:
-            for statement in LOCKS[name]:
-                holder.session.ask(statement)
-            # The lookup index can only be taken away when the lock is free.
-            Timer(5, holder.commit).start()
-
-        against.progress.hooks["guard"] = hold
+        # The lookup index can only be taken away when the lock is free.
+        against.progress.hooks["guard"] = holding(place, Actor(against, 21), 5)
         work.said = Said(against.progress)
         with pytest.raises(RunFailed):
             work.apply(plan, wait=1.5)
         against.progress.step = "before"
         with against.afterwards(0.2):
             done = work.apply(plan)
-    nobody_is_wronged(against)
-    is_migrated(place, done)
-    conserved(place, against.writers, initial)
+    ended_well(place, against, done, initial)
 
 
 def triggers_of(place: Place) -> list[str]:
@@ -280,6 +275,4 @@ def test_somebody_drops_a_trigger_of_the_guard(name: str, step: str, tmp_path: P
                 assert place.left() == []
                 done = work.apply(plan)
     assert not against.progress.hooks
-    nobody_is_wronged(against)
-    is_migrated(place, done)
-    conserved(place, against.writers, initial)
+    ended_well(place, against, done, initial)

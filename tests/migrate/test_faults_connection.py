@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,19 +12,14 @@ from dedupaudit.errors import AuditError
 from dedupaudit.repair.apply import Applied, Applying
 from dedupaudit.repair.errors import Locked
 from tests.migrate.killing import (
-    CONFIG,
-    MigrateMariadb,
     MigratePlace,
-    MigratePostgresql,
     MigrateRunner,
-    MigrateSqlite,
     ordered,
     patiently,
 )
 from tests.migrate.killing_stage import DATABASES, REMOVED, SERVERS, Beside, Stage
 from tests.repair.databases import Database
 from tests.repair.killing import Order, Point
-from tests.servers.fixtures import shared_mariadb, shared_postgresql
 
 STEPS = ("lookup", "guard", "wait", "clean", "build", "attach", "verify", "probe", "unguard")
 
@@ -52,26 +46,7 @@ def test_a_session_that_is_ended_as_a_step_begins_is_told_and_the_same_command_g
     assert stage.quarantined() == REMOVED
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> MigratePlace:
-    (tmp_path / "dedupaudit.toml").write_text(CONFIG)
-    match request.param:
-        case "sqlite":
-            return MigrateSqlite(tmp_path)
-        case "postgresql":
-            return MigratePostgresql(shared_postgresql(), "guarded", "mfaults")
-        case _:
-            return MigrateMariadb(shared_mariadb(), "mfaults")
-
-
-@pytest.fixture
-def runner(place: MigratePlace, tmp_path: Path, clean_env: Mapping[str, str]) -> Iterator[MigrateRunner]:
-    with MigrateRunner(tmp_path, clean_env) as runner:
-        planned = runner.start(ordered(place, "plan", "--strategy", place.strategy)).completed()
-        assert planned.code == 0, planned
-        yield runner
-
-
+@pytest.mark.parametrize("place", ["sqlite", "postgresql", "mariadb"], indirect=True)
 def test_beside_a_migration_there_is_no_other_and_no_repair_and_a_dead_one_is_followed(
     place: MigratePlace, runner: MigrateRunner
 ) -> None:

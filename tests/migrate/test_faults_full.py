@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
 import sqlite3
-import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 from tests.conftest import Completed, Run
 from tests.migrate.killing import MigrateRunner
 from tests.repair.killing import Order
+from tests.servers.disks import SmallDisk, small_tablespace
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgresql import PostgresqlServer
 
@@ -50,45 +49,10 @@ def shown(run: Run, url: str) -> dict[str, object]:
     return dict(table)
 
 
-class _Disk:
-    """A tmpfs of some megabytes; `grow` makes it large."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._do("mount", "-t", "tmpfs", "-o", "size=1m,mode=777", "tmpfs")
-
-    def grow(self) -> None:
-        self._do("mount", "-o", "remount,size=64m")
-
-    def close(self) -> None:
-        self._do("umount", "-l")
-
-    def _do(self, *words: str) -> None:
-        done = subprocess.run([*words, str(self._folder)], capture_output=True, check=False)
-        if done.returncode:
-            reason = f"no small disk can be made here: {done.stderr.decode(errors='replace')}"
-            if os.environ.get("CI"):
-                pytest.fail(reason)
-            pytest.skip(reason)
-
-
 @pytest.fixture
-def small_disk(postgresql: PostgresqlServer) -> Iterator[_Disk]:
+def small_disk(postgresql: PostgresqlServer) -> Iterator[SmallDisk]:
     """Give the database `migrated`, where new indexes are on a disk of their own."""
-    folder = postgresql.folder / "migrated"
-    folder.mkdir(exist_ok=True)
-    with ExitStack() as stack:
-        disk = _Disk(folder)
-        stack.callback(disk.close)
-        space = folder / "space"
-        space.mkdir()
-        owner = postgresql.data.stat()
-        os.chown(space, owner.st_uid, owner.st_gid)
-        space.chmod(0o700)
-        postgresql.execute(f"CREATE TABLESPACE migrated LOCATION '{space}'")
-        stack.callback(postgresql.execute, "DROP TABLESPACE migrated")
-        postgresql.create_database("migrated")
-        stack.callback(postgresql.drop_database, "migrated")
+    with small_tablespace(postgresql, "migrated", "migrated", megabytes=1) as disk:
         postgresql.execute("CREATE TABLE big (seq INTEGER PRIMARY KEY, id TEXT NOT NULL)", database="migrated")
         with closing(postgresql.connect("migrated")) as connection, connection.cursor() as cursor:
             cursor.executemany("INSERT INTO big VALUES (%s, %s)", keys())
@@ -108,7 +72,7 @@ def _indexes(postgresql: PostgresqlServer) -> list[str]:
 
 @pytest.mark.parametrize("strategy", ["guarded", "small"])
 def test_postgresql_a_full_disk_ends_the_build_and_with_room_it_goes_on(
-    run: Run, postgresql: PostgresqlServer, small_disk: _Disk, tmp_path: Path, strategy: str
+    run: Run, postgresql: PostgresqlServer, small_disk: SmallDisk, tmp_path: Path, strategy: str
 ) -> None:
     url = postgresql.url(database="migrated")
     planned(run, url, tmp_path, "--strategy", strategy)

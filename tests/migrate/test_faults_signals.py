@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pytest
 
 from tests.migrate.killing import (
-    CONFIG,
-    MigrateMariadb,
     MigratePlace,
-    MigratePostgresql,
     MigrateRunner,
-    MigrateSqlite,
     ordered,
     patiently,
 )
 from tests.migrate.killing_writers import conserved, found_in
 from tests.repair.faults import wait_for
 from tests.repair.killing import Point
-from tests.servers.fixtures import shared_mariadb, shared_postgresql
 
 AT = {
     "sqlite": {
@@ -46,26 +39,6 @@ AT = {
     },
 }
 """A statement of each step, at the end of which the signal comes."""
-
-
-@pytest.fixture
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> MigratePlace:
-    (tmp_path / "dedupaudit.toml").write_text(CONFIG)
-    match request.param:
-        case "sqlite":
-            return MigrateSqlite(tmp_path)
-        case "postgresql":
-            return MigratePostgresql(shared_postgresql(), "guarded", "mfaults")
-        case _:
-            return MigrateMariadb(shared_mariadb(), "mfaults")
-
-
-@pytest.fixture
-def runner(place: MigratePlace, tmp_path: Path, clean_env: Mapping[str, str]) -> Iterator[MigrateRunner]:
-    with MigrateRunner(tmp_path, clean_env) as runner:
-        planned = runner.start(ordered(place, "plan", "--strategy", place.strategy)).completed()
-        assert planned.code == 0, planned
-        yield runner
 
 
 def goes_on(place: MigratePlace, runner: MigrateRunner, verb: str) -> None:

@@ -19,7 +19,7 @@ from dedupaudit.progress import SILENT
 from dedupaudit.repair.opening import database_of
 from dedupaudit.sources.tables import open_source
 from dedupaudit.sources.tables.resolve import resolve
-from tests.migrate.preflight.looking import levels, looked_at
+from tests.migrate.preflight.looking import is_told, levels, looked_at
 from tests.repair.databases import POSTGRESQL, SQLITE, Database
 from tests.repair.repairing import Repairing
 from tests.servers.fixtures import shared_postgresql
@@ -172,10 +172,7 @@ POSTGRESQL_TROUBLES: dict[str, tuple[tuple[str, ...], dict[str, Any], str, str, 
 def test_a_trouble_of_postgresql_is_told(trouble: str, tmp_path: Path) -> None:
     statements, request, check, level, words = POSTGRESQL_TROUBLES[trouble]
     found = looked_at(POSTGRESQL, tmp_path, statements, **request)
-    assert levels(found).get(check) == level, found
-    assert words in next(concern.message for concern in found if concern.check == check)
-    # What is told beside it is no refusal: one trouble has one.
-    assert [concern.check for concern in found if concern.level == "refusal" and concern.check != check] == []
+    is_told(found, check, level, words)
 
 
 @pytest.mark.parametrize("database", [POSTGRESQL, SQLITE], ids=lambda database: str(database.name))
@@ -271,6 +268,4 @@ SQLITE_TROUBLES: dict[str, tuple[tuple[str, ...], dict[str, Any], str, str, str]
 def test_a_trouble_of_sqlite_is_told(trouble: str, tmp_path: Path) -> None:
     statements, request, check, level, words = SQLITE_TROUBLES[trouble]
     found = looked_at(SQLITE, tmp_path, statements, **request)
-    assert levels(found).get(check) == level, found
-    assert words in next(concern.message for concern in found if concern.check == check)
-    assert [concern.check for concern in found if concern.level == "refusal" and concern.check != check] == []
+    is_told(found, check, level, words)

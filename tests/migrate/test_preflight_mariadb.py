@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dedupaudit.migrate.preflight import open_transactions
-from tests.migrate.preflight.looking import levels, looked_at
+from tests.migrate.preflight.looking import is_told, levels, looked_at
 from tests.repair.databases import MARIADB
 from tests.servers.fixtures import shared_mariadb
 
@@ -114,10 +114,7 @@ TROUBLES: dict[str, tuple[tuple[str, ...], dict[str, Any], str, str, str]] = {
 def test_a_trouble_is_told(trouble: str, tmp_path: Path) -> None:
     statements, request, check, level, words = TROUBLES[trouble]
     found = looked_at(MARIADB, tmp_path, statements, **request)
-    assert levels(found).get(check) == level, found
-    assert words in next(concern.message for concern in found if concern.check == check)
-    # What is told beside it is no refusal: one trouble has one.
-    assert [concern.check for concern in found if concern.level == "refusal" and concern.check != check] == []
+    is_told(found, check, level, words)
 
 
 def test_a_transaction_that_stays_open_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

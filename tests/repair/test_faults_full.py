@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Completed, Run
+from tests.servers.disks import SmallDisk, small_tablespace
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgresql import PostgresqlServer
 
@@ -34,48 +32,10 @@ def plan(run: Run, url: str, tmp_path: Path) -> None:
     assert done.code == 0, done
 
 
-class _Disk:
-    """A tmpfs of two megabytes; `grow` makes it large."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._mount("-t", "tmpfs", "-o", "size=2m,mode=777", "tmpfs")
-
-    def grow(self) -> None:
-        self._mount("-o", "remount,size=64m")
-
-    def close(self) -> None:
-        self._do("umount", "-l")
-
-    def _mount(self, *words: str) -> None:
-        self._do("mount", *words)
-
-    def _do(self, *words: str) -> None:
-        done = subprocess.run([*words, str(self._folder)], capture_output=True, check=False)
-        if done.returncode:
-            reason = f"no small disk can be made here: {done.stderr.decode(errors='replace')}"
-            if os.environ.get("CI"):
-                pytest.fail(reason)
-            pytest.skip(reason)
-
-
 @pytest.fixture
-def small_disk(postgresql: PostgresqlServer) -> Iterator[_Disk]:
+def small_disk(postgresql: PostgresqlServer) -> Iterator[SmallDisk]:
     """Give the database `crowded`, where new tables are on a disk of their own."""
-    folder = postgresql.folder / "small"
-    folder.mkdir(exist_ok=True)
-    with ExitStack() as stack:
-        disk = _Disk(folder)
-        stack.callback(disk.close)
-        space = folder / "space"
-        space.mkdir()
-        owner = postgresql.data.stat()
-        os.chown(space, owner.st_uid, owner.st_gid)
-        space.chmod(0o700)
-        postgresql.execute(f"CREATE TABLESPACE small LOCATION '{space}'")
-        stack.callback(postgresql.execute, "DROP TABLESPACE small")
-        postgresql.create_database("crowded")
-        stack.callback(postgresql.drop_database, "crowded")
+    with small_tablespace(postgresql, "small", "crowded", megabytes=2) as disk:
         postgresql.execute("CREATE TABLE big (seq INTEGER PRIMARY KEY, id TEXT, body TEXT)", database="crowded")
         for number in range(2 * GROUPS):
             values = (number, f"id-{number // 2}", body(number // 2))
@@ -85,7 +45,7 @@ def small_disk(postgresql: PostgresqlServer) -> Iterator[_Disk]:
 
 
 def test_postgresql_a_full_disk_for_quarantine_ends_the_run_and_with_room_it_goes_on(
-    run: Run, postgresql: PostgresqlServer, small_disk: _Disk, tmp_path: Path
+    run: Run, postgresql: PostgresqlServer, small_disk: SmallDisk, tmp_path: Path
 ) -> None:
     url = postgresql.url(database="crowded")
     plan(run, url, tmp_path)

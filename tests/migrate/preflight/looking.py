@@ -28,6 +28,13 @@ def looked_at(
     return plan.header.concerns
 
 
+def is_told(found: tuple[Concern, ...], check: str, level: str, words: str) -> None:
+    """Assert that a check says this; what is told beside it is no refusal: one trouble has one."""
+    assert levels(found).get(check) == level, found
+    assert words in next(concern.message for concern in found if concern.check == check)
+    assert [concern.check for concern in found if concern.level == "refusal" and concern.check != check] == []
+
+
 def levels(found: tuple[Concern, ...]) -> dict[str, str]:
     """Return the checks that spoke, each with its level."""
     return {concern.check: concern.level for concern in found}
