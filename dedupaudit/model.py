@@ -19,6 +19,7 @@ Status = Literal["checked", "skipped", "failed", "stopped"]
 Strategy = Literal["catalog", "pushdown", "snapshot", "spark", "listing", "inventory", "file"]
 Confidence = Literal["proved", "likely", "none"]
 EvidenceKind = Literal["row", "log", "object", "index"]
+News = Literal["new", "known"]
 
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
 
@@ -91,6 +92,12 @@ class Finding(_Part):
     evidence: tuple[Evidence, ...] = ()
     cause: Cause | None = None
     suggestion: str = ""
+    news: News | None = Field(
+        default=None, description="whether the baseline had it; null without a baseline, and where it is not confirmed"
+    )
+    known_since: str | None = Field(
+        default=None, description="when the first run that the baseline knows of found it; null where it is new"
+    )
 
 
 class Coverage(_Part):
@@ -258,6 +265,66 @@ class FiveLines(_Part):
     next: tuple[str, ...]
 
 
+class GoneFinding(_Part):
+    """A finding of the baseline that is there no more, although its check looked."""
+
+    fingerprint: str
+    check: str
+    severity: Severity
+    source: str
+    target: str
+    key: dict[str, KeyValue] = Field(default_factory=dict)
+    known_since: str | None = None
+
+
+class Changes(_Part):
+    """The confirmed findings held against a baseline's. new + known = the confirmed findings of this run."""
+
+    baseline: str = Field(description="what the run was held against: a file, a run's ID, or `history`")
+    baseline_run: str | None = Field(description="the ID of the newest run that it holds; null for the first run")
+    baseline_at: str | None = Field(description="when that run ended")
+    new: int
+    known: int
+    gone: int
+    not_looked_at: int = Field(
+        description="findings of the baseline whose check did not look, or could not confirm them"
+    )
+    new_by_severity: dict[Severity, int]
+    gone_findings: tuple[GoneFinding, ...] = Field(default=(), description="the first 100")
+
+
+class Tolerance(_Part):
+    """A threshold of the configuration, and what was held against it."""
+
+    source: str
+    target: str
+    check: str
+    limit: str = Field(description="as configured: rows (`10`), or per cent of the table's rows (`0.1%`)")
+    rows: int | None = Field(description="surplus rows, NULL or blank keys, or findings; null where nobody looked")
+    exceeded: bool
+
+
+class RepairProof(_Part):
+    """What a run of `repair` or `migrate` did to a table, by the journal in the audited database."""
+
+    run: str
+    kind: Literal["repair", "migrate"] = "repair"
+    source: str
+    target: str
+    state: str
+    started_at: str
+    finished_at: str | None = None
+    by: str = Field(default="", description="who, on which host")
+    groups: int | None = Field(default=None, description="duplicate keys that were repaired")
+    rows_deleted: int | None = None
+    rows_journalled: int | None = None
+    rows_in_quarantine: int | None = None
+    holds: bool | None = Field(
+        default=None, description="deleted = journalled = in quarantine; null where nobody looked"
+    )
+    said: tuple[str, ...] = Field(default=(), description="the proof in sentences")
+
+
 class Summary(_Part):
     """Exact totals over everything that was looked at, whatever `findings` was cut to."""
 
@@ -271,6 +338,8 @@ class Summary(_Part):
     )
     logs: LogsSummary | None = Field(default=None, description="null where no logs were read")
     five_lines: FiveLines | None = Field(default=None, description="of an audit; null for the other commands")
+    changes: Changes | None = Field(default=None, description="null without a baseline")
+    thresholds: tuple[Tolerance, ...] = Field(default=(), description="those of the configuration that were looked at")
 
 
 class Tool(_Part):
@@ -287,6 +356,12 @@ class Run(_Part):
     command: str
     started_at: str
     finished_at: str
+    databases: dict[str, str] | None = Field(
+        default=None, description="what tells each database from every other, hashed, by its source's name"
+    )
+    last_complete_at: str | None = Field(
+        default=None, description="when the newest complete run of the same sources ended; null where none is known"
+    )
 
 
 class Moment(_Part):
@@ -322,6 +397,9 @@ class Report(_Part):
     findings: tuple[Finding, ...]
     truncated: bool
     explanation: Explanation | None = Field(default=None, description="what `explain` was asked for; else null")
+    repairs: tuple[RepairProof, ...] = Field(
+        default=(), description="runs of `repair` and `migrate` that changed what was audited"
+    )
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"))

@@ -36,4 +36,11 @@ class _Late:
 FORMATS: dict[str, Render] = {
     "terminal": _Late("dedupaudit.reports.terminal"),
     "json": _Late("dedupaudit.reports.json"),
+    "jsonl": _Late("dedupaudit.reports.jsonl"),
+    "csv": _Late("dedupaudit.reports.csv"),
+    "html": _Late("dedupaudit.reports.html"),
+    "markdown": _Late("dedupaudit.reports.markdown"),
+    "junit": _Late("dedupaudit.reports.junit"),
+    "sarif": _Late("dedupaudit.reports.sarif"),
+    "prometheus": _Late("dedupaudit.reports.prometheus"),
 }
