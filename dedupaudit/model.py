@@ -11,6 +11,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 REPORT_SCHEMA: Final = "dedupaudit.report/1"
+RUN_ID: Final = r"\d{8}T\d{6}Z-[0-9a-f]{8}"
 
 Severity = Literal["high", "medium", "low"]
 Verdict = Literal["confirmed", "in_grace", "unknown"]

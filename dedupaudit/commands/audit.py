@@ -24,7 +24,7 @@ of dedupaudit.toml, else activities, screenshots and processes. Reads only.
 
 @click.command("audit", help=HELP)
 @click.argument("tables", nargs=-1, metavar="[TABLE]...")
-@shared("database", "objects", "logs", "checks", "findings", "output", "verdict", "talk")
+@shared("database", "objects", "logs", "checks", "findings", "output", "verdict", "keep", "mask", "talk")
 @click.pass_obj
 def command(runtime: Runtime, /, tables: tuple[str, ...], **given: Any) -> int:
     """Audit, write the report, and return the exit code."""

@@ -27,7 +27,7 @@ OSS_ACCESS_KEY_SECRET (and OSS_SESSION_TOKEN).
 
 @click.command("crosscheck", help=HELP)
 @click.argument("tables", nargs=-1, metavar="[TABLE]...")
-@shared("database", "objects", "findings", "checks", "output", "verdict", "talk")
+@shared("database", "objects", "findings", "checks", "output", "verdict", "keep", "mask", "talk")
 @click.pass_obj
 def command(runtime: Runtime, /, tables: tuple[str, ...], **given: Any) -> int:
     """Crosscheck, write the report, and return the exit code."""

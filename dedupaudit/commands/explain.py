@@ -24,7 +24,7 @@ not be read, 4 where no source knows the ID.
 
 @click.command("explain", help=HELP)
 @click.argument("ident", metavar="ID")
-@shared("database", "objects", "logs", "output", "talk")
+@shared("database", "objects", "logs", "output", "mask", "talk")
 @click.pass_obj
 def command(runtime: Runtime, /, ident: str, **given: Any) -> int:
     """Tell the story, write the report, and return the exit code."""

@@ -29,7 +29,7 @@ gzip, xz and zstd files, rotated ones in their order; UTF-8, GB18030, UTF-16, an
 @option("--event", "events", multiple=True, metavar="NAME", help="Only this event: requeue, receive, … Repeatable.")
 @option("--try", "trying", is_flag=True, default=None, help="Show which lines no pattern knew, and report nothing.")
 @option("--config", metavar="FILE", help="Configuration; without it the nearest dedupaudit.toml.")
-@shared("logs", "findings", "output", "verdict", "talk")
+@shared("logs", "findings", "output", "verdict", "keep", "mask", "talk")
 @click.pass_obj
 def command(
     runtime: Runtime,

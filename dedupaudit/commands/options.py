@@ -41,6 +41,16 @@ class _Names(click.ParamType[str]):
         return [name for name in re.split(r"[,\s]+", rv) if name]
 
 
+class _Words(click.ParamType[str]):
+    """Words without a space in them; several in one environment variable stand between white space."""
+
+    name = "word"
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """Split at white space."""
+        return rv.split()
+
+
 class _Globs(click.ParamType[str]):
     """Names and patterns of files; several in one environment variable stand between line breaks or semicolons."""
 
@@ -64,6 +74,10 @@ def _verbose(ctx: click.Context, _parameter: click.Parameter, value: bool | None
     return value
 
 
+_OUTPUT = (
+    option("-o", "--output", metavar="FILE", help="Where the report goes; - is stdout."),
+    option("--no-color", is_flag=True, default=None, help="No colour (NO_COLOR works too)."),
+)
 _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
     "database": (
         option("--db", multiple=True, type=_Urls(), metavar="URL",
@@ -75,8 +89,26 @@ _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
     ),
     "output": (
         option("-f", "--format", type=click.Choice(tuple(FORMATS)), help="Form of the report.  [default: terminal]"),
-        option("-o", "--output", metavar="FILE", help="Where the report goes; - is stdout."),
-        option("--no-color", is_flag=True, default=None, help="No colour (NO_COLOR works too)."),
+        *_OUTPUT,
+    ),
+    "answer": (
+        option("-f", "--format", type=click.Choice(("terminal", "json")), help="Form of the answer."
+               "  [default: terminal]"),
+        *_OUTPUT,
+    ),
+    "mask": (
+        option("--mask", multiple=True, type=_Names(), metavar="COLUMN",
+               help="Replace its values by a keyed hash: equal ones stay equal. Repeatable."),
+        option("--mask-key-file", metavar="FILE", help="Holds the hash's key; so does DEDUPAUDIT_MASK_KEY."),
+    ),
+    "keep": (
+        option("--baseline", metavar="last|RUN|FILE",
+               help="Fail only on what is new since then: the history, one of its runs, or a report."),
+        option("--history", metavar="FILE|none", help="Where runs are kept; none keeps nothing."
+               "  [default: in your state folder]"),
+        option("--notify", multiple=True, type=_Words(), metavar="URL",
+               help="Tell of new problems once, and once when they are gone: mailto://…, slack://…, dingtalk://…"),
+        option("--lock", is_flag=True, default=None, help="Exit 75 where another run looks at the same sources."),
     ),
     "verdict": (
         option("--fail-on", type=click.Choice(("low", "medium", "high", "none")),
@@ -125,6 +157,7 @@ _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
         option("-v", "--verbose", is_flag=True, default=None, callback=_verbose, is_eager=True,
                help="Tracebacks with errors."),
         option("--no-progress", is_flag=True, default=None, help="No progress on the terminal."),
+        option("--log-json", is_flag=True, default=None, help="Progress and errors on stderr as JSON, a line each."),
     ),
 }  # fmt: skip
 
@@ -140,7 +173,7 @@ _OBJECT_FIELDS = {
 
 
 def shared(*groups: str) -> Callable[[Command], Command]:
-    """Add groups of options to a command: database, objects, logs, output, verdict, findings, checks, talk."""
+    """Add groups of options to a command: those of _GROUPS, in the order in which `--help` shows them."""
 
     def decorate(command: Command) -> Command:
         for group in reversed(groups):

@@ -23,7 +23,7 @@ Render the saved JSON report FILE (- is stdin) in another form. Nothing is scann
 
 @click.command("report", help=HELP)
 @click.argument("file", metavar="FILE")
-@shared("output", "talk")
+@shared("output", "mask", "talk")
 def command(file: str, **given: Any) -> int:
     """Load the report and render it."""
     from dedupaudit.commands.outputs import is_same_file

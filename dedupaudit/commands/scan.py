@@ -23,7 +23,7 @@ protects each table. Without TABLES: those of dedupaudit.toml, else activities, 
 
 @click.command("scan", help=HELP)
 @click.argument("tables", nargs=-1, metavar="[TABLE]...")
-@shared("database", "findings", "checks", "output", "verdict", "talk")
+@shared("database", "findings", "checks", "output", "verdict", "keep", "mask", "talk")
 @click.pass_obj
 def command(runtime: Runtime, /, tables: tuple[str, ...], **given: Any) -> int:
     """Scan, write the report, and return the exit code."""

@@ -23,6 +23,7 @@ from dedupaudit.config.models import (
 )
 from dedupaudit.config.problems import invalid, shown_path
 from dedupaudit.errors import UsageError
+from dedupaudit.model import RUN_ID
 from dedupaudit.redact import scrub
 from dedupaudit.urls import parse_database_url
 
@@ -39,6 +40,14 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
 }
 HINT = "`dedupaudit schema config` prints all that the file may say"
 _LARGEST = 1_000_000
+# Options that name a file, and what in them is none.
+_OPTION_FILES = {
+    "output": re.compile("-"),
+    "findings": re.compile("-"),
+    "history": re.compile("none"),
+    "baseline": re.compile(f"last|{RUN_ID}"),
+    "mask_key_file": re.compile("(?!)"),
+}
 
 
 @dataclass(frozen=True)
@@ -199,8 +208,8 @@ def _anchor(content: dict[str, Any], folder: Path) -> None:
         files = [logs["files"]] if isinstance(logs["files"], str) else logs["files"]
         # The folder's own name may hold a [ or a *: only what the user wrote is a pattern.
         logs["files"] = [str(Path(glob.escape(str(folder))) / file) for file in files]
-    for name in ("output", "findings"):
-        if name in options and options[name] != "-":
+    for name, words in _OPTION_FILES.items():
+        if name in options and not words.fullmatch(options[name]):
             options[name] = str(folder / options[name])
 
 

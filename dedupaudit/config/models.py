@@ -26,6 +26,7 @@ from dedupaudit.config.values import (
     Switchable,
     Template,
     Texts,
+    Threshold,
     Url,
     Zone,
 )
@@ -39,6 +40,13 @@ LogEvent = Literal[
 FailOn = Literal["low", "medium", "high", "none"]
 Engine = Literal["auto", "pushdown", "snapshot", "spark"]
 Text = Annotated[str, Field(min_length=1)]
+Thresholds = Annotated[
+    dict[str, Threshold],
+    Field(
+        description="by the check's name: findings up to so many rows (10), or up to this share of all rows "
+        '("0.1%"), do not fail'
+    ),
+]
 
 
 class _Section(BaseModel):
@@ -83,6 +91,7 @@ class TableSettings(_Section):
     not_null: bool | None = Field(
         None, description="whether `migrate` forbids NULL in the key; without it, NULL stays allowed where it is now"
     )
+    thresholds: Thresholds = {}
 
 
 class ObjectsSettings(_Section):
@@ -111,6 +120,7 @@ class ObjectsSettings(_Section):
     signature: Literal["v4", "v1"] = "v4"
     qps: Rate | None = Field(None, description="at most so many requests a second")
     threads: int = Field(8, ge=1, le=64, description="so many ranges of keys are listed side by side")
+    thresholds: Thresholds = {}
 
 
 class LogEventSettings(_Section):
@@ -126,6 +136,7 @@ class LogsSettings(_Section):
     files: Texts = Field((), description="file names and patterns, meant from this file's folder")
     timezone: Zone = Field("UTC", description="of times without one; an IANA name: Asia/Shanghai")
     events: Annotated[tuple[LogEventSettings, ...], Field(strict=False)] = ()
+    thresholds: Thresholds = {}
 
 
 class Options(_Section):
@@ -145,11 +156,22 @@ class Options(_Section):
         256_000_000, description="of the embedded engine", json_schema_extra={"default": "256MB"}
     )
     timeout: Duration | None = Field(None, description="for each statement; none by default")
+    history: Text | None = Field(
+        None, description="the file in which runs are kept; none keeps nothing; without it, one in the user's folder"
+    )
+    baseline: Text | None = Field(
+        None, description="fail only on what is new since then: last, the ID of an earlier run, or a report's file"
+    )
+    notify: Texts = Field((), description="URLs of apprise: who learns of new problems, and of those that are gone")
+    lock: bool = Field(False, description="end with exit code 75 where another run looks at the same sources")
+    mask: Texts = Field((), description="columns whose values are replaced by a keyed hash")
+    mask_key_file: Text | None = Field(None, description="its text is the key, unless DEDUPAUDIT_MASK_KEY gives one")
     stuck_after: Duration = Field(3600.0, description="a longer upload is stuck", json_schema_extra={"default": "1h"})
     quiet: bool = False
     verbose: bool = False
     no_color: bool = False
     no_progress: bool = False
+    log_json: bool = Field(False, description="progress and errors on stderr as JSON, a line each")
 
 
 class ConfigFile(_Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from string import Formatter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -53,6 +53,25 @@ def _share(value: object) -> object:
     if share is None or not 0 <= share <= 1:
         raise broken('expected a share between 0% and 100%: "50%", or 0.5')
     return share
+
+
+class Limit(NamedTuple):
+    """How much is tolerated: `rows`, or a `share` of all rows from 0 to 1; `text` is how it was written."""
+
+    text: str
+    rows: int | None = None
+    share: float | None = None
+
+
+def _threshold(value: object) -> object:
+    if isinstance(value, Limit):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return Limit(str(value), rows=value)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", value, re.ASCII) if isinstance(value, str) else None
+    if not match or float(match[1]) > 100:
+        raise broken('expected a number of rows, or a share of all rows: 10, or "0.1%"')
+    return Limit(f"{match[1]}%", share=float(match[1]) / 100)
 
 
 def _rate(value: object) -> object:
@@ -256,6 +275,13 @@ Share = Annotated[
     float,
     PlainValidator(_share),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number", "minimum": 0, "maximum": 1}]}),
+]
+Threshold = Annotated[
+    Limit,
+    PlainValidator(_threshold),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*%\s*$"}]}
+    ),
 ]
 Rate = Annotated[float, PlainValidator(_rate), _schema("number", exclusiveMinimum=0)]
 Inventory = Annotated[str, PlainValidator(_inventory), _schema("string", minLength=1)]

@@ -46,7 +46,7 @@ another run works on the table.
 @option("--sleep", metavar="DURATION", help="Sleep so long between two chunks.")
 @option("--chunk-time", metavar="DURATION", default="500ms", show_default=True, help="What a chunk should take.")
 @option("--allow-trigger", multiple=True, metavar="NAME", help="A trigger that may fire. Repeatable.")
-@shared("database", "objects", "output", "talk")
+@shared("database", "objects", "answer", "talk")
 @click.pass_obj
 def command(runtime: Runtime, /, plan: Path, confirm: str | None, **given: Any) -> int:
     """Ask, migrate, tell, and return the exit code."""

@@ -52,7 +52,7 @@ _WORST = (ExitCode.USAGE, ExitCode.REFUSED, ExitCode.FAILED, ExitCode.INCOMPLETE
 )
 @option("--max-delete", multiple=True, metavar="LIMIT", help="Rows (5000) or share (30%) that may go.  [default: 10%]")
 @option("--sql", is_flag=True, help="Print a script that can be run by hand; -o writes the plan as well.")
-@shared("database", "objects", "logs", "output", "talk")
+@shared("database", "objects", "logs", "answer", "talk")
 @option("--engine", type=click.Choice(("auto", "pushdown", "snapshot")), help="As for scan.  [default: auto]")
 @option("--memory-limit", metavar="SIZE", help="For the embedded engine.  [default: 256MB]")
 @click.pass_obj

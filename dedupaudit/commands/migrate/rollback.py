@@ -29,7 +29,7 @@ them back, after this. Killed anywhere, the same command goes on. Exit 4: there 
 @click.argument("table")
 @option("--confirm", metavar="TABLE", help="Say yes, where there is no terminal to ask on: the table's name.")
 @option("--wait", metavar="DURATION", default="10min", show_default=True, help="Wait so long for others, at most.")
-@shared("database", "output", "talk")
+@shared("database", "answer", "talk")
 @click.pass_obj
 def command(runtime: Runtime, /, table: str, confirm: str | None, **given: Any) -> int:
     """Ask, remove, tell, and return the exit code."""

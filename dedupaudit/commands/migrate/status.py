@@ -23,7 +23,7 @@ reads the catalog, and changes nothing. Exit 0 where it could look.
 
 @click.command("status", help=HELP)
 @click.argument("tables", nargs=-1, metavar="[TABLE]...")
-@shared("database", "output", "talk")
+@shared("database", "answer", "talk")
 @click.pass_obj
 def command(runtime: Runtime, /, tables: tuple[str, ...], **given: Any) -> int:
     """Look, and tell."""

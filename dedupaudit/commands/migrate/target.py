@@ -31,7 +31,7 @@ one will do.)
 @click.command("target", help=HELP)
 @option("--create", is_flag=True, help="Make the tables, in a database that has none of them.")
 @option("--confirm", metavar="DATABASE", help="Say yes, where there is no terminal to ask on: the database's name.")
-@shared("database", "output", "talk")
+@shared("database", "answer", "talk")
 @click.pass_obj
 def command(runtime: Runtime, /, create: bool, confirm: str | None, **given: Any) -> int:
     """Compare or create, tell, and return the exit code."""

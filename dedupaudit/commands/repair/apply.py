@@ -44,7 +44,7 @@ Exit 3: IDs were skipped, because their rows changed since, or --run-time was ov
 @option("--chunk-time", metavar="DURATION", default="500ms", show_default=True, help="What a chunk should take.")
 @option("--run-time", metavar="DURATION", help="Stop after so long; the same command goes on.")
 @option("--allow-trigger", multiple=True, metavar="NAME", help="A trigger that may fire. Repeatable.")
-@shared("database", "output", "talk")
+@shared("database", "answer", "talk")
 @click.pass_obj
 def command(runtime: Runtime, /, plan: Path, confirm: str | None, **given: Any) -> int:
     """Ask, apply, tell, and return the exit code."""

@@ -46,7 +46,7 @@ Exit 0: planned, or nothing to do. 5: the plan would remove more than --max-dele
 @option("--max-delete", multiple=True, metavar="LIMIT", help="Rows (5000) or share (30%) that may go.  [default: 10%]")
 @option("--report", metavar="FILE", help="Only what this saved report found, with its causes.")
 @option("--sql", is_flag=True, help="Print the plan as SQL, to be read; -o writes the plan as well.")
-@shared("database", "objects", "logs", "output", "talk")
+@shared("database", "objects", "logs", "answer", "talk")
 @option("--engine", type=click.Choice(("auto", "pushdown", "snapshot")), help="As for scan.  [default: auto]")
 @option("--memory-limit", metavar="SIZE", help="For the embedded engine.  [default: 256MB]")
 @click.pass_obj

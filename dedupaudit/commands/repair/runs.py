@@ -18,7 +18,7 @@ List the runs of a database, the oldest first: running, interrupted (the same ap
 
 
 @click.command("runs", help=HELP)
-@shared("database", "output", "talk")
+@shared("database", "answer", "talk")
 def command(**given: Any) -> int:
     """List the runs."""
     from dedupaudit.commands.answering import answer, refuse_output

@@ -19,7 +19,7 @@ Tell one run in full: who and when, what it did, its proof that nothing was lost
 
 @click.command("show", help=HELP)
 @click.argument("run")
-@shared("database", "output", "talk")
+@shared("database", "answer", "talk")
 def command(run: str, **given: Any) -> int:
     """Show one run."""
     from dedupaudit.commands.answering import answer, refuse_output, where

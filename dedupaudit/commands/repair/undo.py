@@ -30,7 +30,7 @@ Killed anywhere, the same command goes on. Exit 3: with --leave-changed, rows we
 @option("--confirm", metavar="TABLE", help="Say yes, where there is no terminal to ask on: the table's name.")
 @option("--leave-changed", is_flag=True, help="Leave merged and child rows that were changed since as they are.")
 @option("--allow-trigger", multiple=True, metavar="NAME", help="A trigger that may fire. Repeatable.")
-@shared("database", "output", "talk")
+@shared("database", "answer", "talk")
 @click.pass_obj
 def command(
     runtime: Runtime,
