@@ -153,8 +153,7 @@ def _coverage() -> list[dict[str, Any]]:
 
 
 def _tables() -> dict[str, Any]:
-    activities = {
-        "rows": 50_003,
+    activities: dict[str, Any] = {
         "distinct_ids": 49_997,
         "duplicate_ids": 2,
         "duplicate_rows": 5,
@@ -165,7 +164,7 @@ def _tables() -> dict[str, Any]:
         "by_day": [{"day": "2025-12-21", "surplus_rows": 1}, {"day": "2025-12-24", "surplus_rows": 2}],
         "causes": {"timeout_retry": {"proved": 1}, "id_collision": {"likely": 1}},
     }
-    return {"db.activities": samples.table(50_003, **activities), "db.screenshots": samples.table(1_204)}
+    return {"db.activities": samples.table(50_003) | activities, "db.screenshots": samples.table(1_204)}
 
 
 def _objects() -> dict[str, Any]:
