@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -88,6 +90,7 @@ class Building:
     remarks: list[str] = field(default_factory=list)
     explanation: Explanation | None = None
     logs: LogsSummary | None = None
+    databases: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.worst = Worst(self.max_findings, CHECK_NAMES)
@@ -101,6 +104,11 @@ class Building:
     def next_place(self) -> None:
         """Begin the findings of another table: of equals those of an earlier one go first."""
         self._place += 1
+
+    def came_from(self, source: str, identity: Mapping[str, str]) -> None:
+        """Note which database a source is, so that another one is never taken for it; a hash tells nobody more."""
+        text = json.dumps(identity, sort_keys=True)
+        self.databases[source] = hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def remark(self, remarks: Iterable[str]) -> None:
         """Take sentences for people, each once."""
@@ -172,6 +180,7 @@ class Building:
                 command=self.command,
                 started_at=iso(self.now),
                 finished_at=iso(to_micros(datetime.now(UTC))),
+                databases=self.databases or None,
             ),
             complete=signum is None and not unfinished and not self.verdicts["unknown"],
             coverage=tuple(self.coverage),

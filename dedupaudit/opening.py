@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 
 from dedupaudit.building import Building, reason_of, status_of
 from dedupaudit.config import DatabaseSettings, Settings
@@ -33,6 +33,9 @@ def opened(
         yield None
         return
     try:
+        # A server that does not say who it is can be audited all the same.
+        with suppress(SourceError):
+            building.came_from(database.name, source.identity())
         yield source
     finally:
         building.remark(source.remarks())

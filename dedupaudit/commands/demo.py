@@ -45,7 +45,7 @@ def command(runtime: Runtime, /, directory: Path, rows: int, seed: int, **given:
     options = settings_of(given).options
     truth = build(directory, rows=rows, seed=seed)
     settings = _settings(directory, given)
-    outcome = audit_with(runtime, settings, (), "demo")
+    outcome = audit_with(runtime, settings, "demo")
     report_to(outcome.report, options)
     if outcome.signum is not None:
         return 128 + outcome.signum

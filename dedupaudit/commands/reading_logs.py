@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from dedupaudit.commands.running import run_with_sink, told
+from dedupaudit.commands.running import reported
 from dedupaudit.config import LogsSettings
 from dedupaudit.display import visible
 from dedupaudit.errors import NothingToCheck, UsageError
@@ -66,7 +66,7 @@ def run_logs(
         )
         return read_logs(settings, asked, interrupt=runtime.interrupt, progress=progress, sink=sink)
 
-    return told(run_with_sink(settings, (), "logs", run), settings.options)
+    return reported(settings, (), "logs", run)
 
 
 def _moment(text: str | None, flag: str, zone: str) -> int | None:

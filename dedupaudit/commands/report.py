@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,15 @@ def command(file: str, **given: Any) -> int:
     from dedupaudit.commands.rendering import report_to
     from dedupaudit.display import visible
     from dedupaudit.errors import Refused
+    from dedupaudit.masking import mask_of
     from dedupaudit.reports.saved import load
 
     options = settings_of(given).options
     report = load(read_report(file), file)
     if file != "-" and options.output != "-" and is_same_file(Path(options.output), Path(file)):
         raise Refused(f"-o {visible(options.output)} would overwrite the report that is rendered", "name another file")
-    report_to(report, options)
+    mask = mask_of(options, os.environ)
+    report_to(mask.report(report) if mask else report, options)
     return 0
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,13 @@ from dedupaudit.building import FindingSink, Outcome
 from dedupaudit.commands.outputs import refuse_inputs
 from dedupaudit.commands.rendering import destination, report_to
 from dedupaudit.display import visible
-from dedupaudit.errors import UsageError
-from dedupaudit.model import Report
+from dedupaudit.errors import ExitCode, UsageError
+from dedupaudit.history.memory import Forgetful, Memory, memory_of
+from dedupaudit.judging import Tally, has_thresholds, tolerances
+from dedupaudit.locking import locked
+from dedupaudit.masking import mask_of
+from dedupaudit.model import Finding, Report
+from dedupaudit.notifying import notify
 from dedupaudit.progress import SILENT, Progress
 from dedupaudit.redact import scrub
 from dedupaudit.reports.write import check_writable
@@ -27,24 +33,29 @@ if TYPE_CHECKING:
     from dedupaudit.config import Options, Settings
     from dedupaudit.interrupt import Runtime
 
+_Run = Callable[[ScanRequest, Progress, "FindingSink | None"], Outcome]
+
 
 def run_scan(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> int:
     """Scan as the settings say, write the report, and return the exit code."""
-    return told(scan_with(runtime, settings, tables), settings.options)
+
+    def run(request: ScanRequest, progress: Progress, sink: FindingSink | None) -> Outcome:
+        return scan(settings, request, interrupt=runtime.interrupt, progress=progress, sink=sink)
+
+    return reported(settings, tables, "scan", run)
 
 
 def run_crosscheck(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> int:
     """Hold rows against objects as the settings say, write the report, and return the exit code."""
     from dedupaudit.crosscheck import crosscheck
 
-    options = settings.options
-    announce = announcing(options)
+    announce = announcing(settings.options)
 
     def run(request: ScanRequest, progress: Progress, sink: FindingSink | None) -> Outcome:
         interrupt = runtime.interrupt
         return crosscheck(settings, request, interrupt=interrupt, progress=progress, sink=sink, announce=announce)
 
-    return told(run_with_sink(settings, tables, "crosscheck", run), options)
+    return reported(settings, tables, "crosscheck", run)
 
 
 def announcing(options: Options) -> Callable[[str], None]:
@@ -57,39 +68,33 @@ def announcing(options: Options) -> Callable[[str], None]:
     return announce
 
 
-def told(outcome: Outcome, options: Options) -> int:
-    """Write the report and what is said beside it, and return the exit code."""
+def told(outcome: Outcome, options: Options) -> None:
+    """Write the report and what is said beside it."""
     report_to(outcome.report, options)
     _say_what_failed(outcome.report)
     if not options.quiet:
         for remark in outcome.remarks:
             click.echo(scrub(f"dedupaudit: {remark}"), err=True)
-    return outcome.exit_code(options.fail_on, exit_zero=options.exit_zero)
-
-
-def scan_with(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> Outcome:
-    """Scan, streaming every finding to `--findings`."""
-
-    def run(request: ScanRequest, progress: Progress, sink: FindingSink | None) -> Outcome:
-        return scan(settings, request, interrupt=runtime.interrupt, progress=progress, sink=sink)
-
-    return run_with_sink(settings, tables, "scan", run)
 
 
 def run_audit(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> int:
     """Scan, crosscheck and read the logs as the settings say, write the report, and return the exit code."""
-    return told(audit_with(runtime, settings, tables, "audit"), settings.options)
+    return reported(settings, tables, "audit", _auditing(runtime, settings))
 
 
-def audit_with(runtime: Runtime, settings: Settings, tables: tuple[str, ...], command: str) -> Outcome:
+def audit_with(runtime: Runtime, settings: Settings, command: str) -> Outcome:
     """Scan, crosscheck and read the logs into one report, streaming every finding to `--findings`."""
+    return run_with_sink(settings, (), command, _auditing(runtime, settings))
+
+
+def _auditing(runtime: Runtime, settings: Settings) -> _Run:
     from dedupaudit.audit import audit
 
     def run(request: ScanRequest, progress: Progress, sink: FindingSink | None) -> Outcome:
         interrupt, announce = runtime.interrupt, announcing(settings.options)
         return audit(settings, request, interrupt=interrupt, progress=progress, sink=sink, announce=announce)
 
-    return run_with_sink(settings, tables, command, run)
+    return run
 
 
 def run_explain(runtime: Runtime, settings: Settings, ident: str) -> int:
@@ -99,15 +104,76 @@ def run_explain(runtime: Runtime, settings: Settings, ident: str) -> int:
     def run(request: ScanRequest, progress: Progress, _sink: FindingSink | None) -> Outcome:
         return explain(settings, ident, request, interrupt=runtime.interrupt, progress=progress)
 
+    mask = mask_of(settings.options, os.environ)
     outcome = run_with_sink(settings, (), "explain", run)
+    if mask:
+        outcome = replace(outcome, report=mask.report(outcome.report))
     told(outcome, settings.options)
     return outcome.exit_code("none")
 
 
-_Run = Callable[[ScanRequest, Progress, "FindingSink | None"], Outcome]
+def reported(settings: Settings, tables: tuple[str, ...], command: str, run: _Run) -> int:
+    """Run, hold the findings against the baseline and the thresholds, and tell and keep what came of it.
+
+    Returns the exit code.
+    """
+    options = settings.options
+    watch = Watch(settings)
+    with locked(settings), memory_of(settings) as memory:
+        watch.memory = memory
+        outcome = watch.judged(run_with_sink(settings, tables, command, run, watch))
+        code = outcome.exit_code(options.fail_on, exit_zero=options.exit_zero)
+        memory.keep(outcome.report, code)
+        try:
+            told(outcome, options)
+        except BaseException:
+            # It would be known to the next run, and nobody has seen it.
+            memory.withdraw()
+            raise
+        is_told = notify(options, outcome.report, memory)
+    return code if is_told or code else ExitCode.INCOMPLETE
 
 
-def run_with_sink(settings: Settings, tables: tuple[str, ...], command: str, run: _Run) -> Outcome:
+class Watch:
+    """What sees each finding of a run as it is found, masked and marked, and judges the run at its end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._mask = mask_of(settings.options, os.environ)
+        self._has_thresholds = has_thresholds(settings)
+        self._tally = Tally()
+        self.memory: Memory = Forgetful()
+
+    def sink(self, further: FindingSink | None) -> FindingSink | None:
+        """Return what takes every finding; None where those of the report are enough."""
+        if further is None and not (self.memory.needs_all or self.memory.has_baseline or self._has_thresholds):
+            return None
+
+        def take(finding: Finding) -> None:
+            finding = self._mask.finding(finding) if self._mask else finding
+            finding = self.memory.mark(finding)
+            self._tally.add(finding)
+            self.memory.take(finding)
+            if further:
+                further(finding)
+
+        return take
+
+    def judged(self, outcome: Outcome) -> Outcome:
+        """Return the outcome masked, held against the baseline and the thresholds: what is left fails."""
+        report = self._mask.report(outcome.report) if self._mask else outcome.report
+        report = self.memory.compared(report)
+        held = tolerances(self._settings, report, self._tally) if self._has_thresholds else ()
+        summary = report.summary.model_copy(update={"thresholds": held})
+        failing = outcome.confirmed
+        if self._has_thresholds or self.memory.has_baseline:
+            failing = self._tally.failing(held, only_new=self.memory.has_baseline)
+        return replace(outcome, report=report.model_copy(update={"summary": summary}), confirmed=failing)
+
+
+def run_with_sink(
+    settings: Settings, tables: tuple[str, ...], command: str, run: _Run, watch: Watch | None = None
+) -> Outcome:
     """Run with progress and a sink of findings; where a report cannot go is said before the run, not after."""
     options = settings.options
     if options.engine == "spark":
@@ -132,12 +198,12 @@ def run_with_sink(settings: Settings, tables: tuple[str, ...], command: str, run
     collect_seldom()
     with ExitStack() as stack:
         progress = progress_for(options, stack)
-        if options.findings is None:
-            return run(request, progress, None)
-        from dedupaudit.reports.findings import open_findings
+        write: FindingSink | None = None
+        if options.findings is not None:
+            from dedupaudit.reports.findings import open_findings
 
-        sink = stack.enter_context(open_findings(Path(options.findings), options.memory_limit))
-        return run(request, progress, sink.write)
+            write = stack.enter_context(open_findings(Path(options.findings), options.memory_limit)).write
+        return run(request, progress, watch.sink(write) if watch else write)
 
 
 def collect_seldom() -> None:
