@@ -18,8 +18,11 @@ from tests.servers.fixtures import shared_mariadb, shared_postgresql
 
 CONSTRAINT = "t_id_key"
 LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
-PATIENCE = 3
-"""Seconds that a writer waits for any lock: whoever is blocked longer gets an error that no test allows."""
+PATIENCE = 10
+"""Seconds that a writer waits for any lock: whoever is blocked longer gets an error that no test allows.
+
+Eight writers of a thousand rows each wait for one another, some seconds on a busy machine, with the finished index too.
+"""
 
 COLUMNS = "seq BIGINT PRIMARY KEY, id {text} NOT NULL, op BIGINT NOT NULL, prev BIGINT, note VARCHAR(40)"
 

