@@ -15,7 +15,6 @@ from dedupaudit.errors import RunFailed
 from tests.migrate.migrating import Migrating
 from tests.repair.databases import POSTGRESQL
 
-
 _STORE = """
 ALTER TABLE t DISABLE TRIGGER USER;
 INSERT INTO t VALUES (99, 'key-1');
