@@ -7,6 +7,7 @@ from typing import TextIO
 from dedupaudit.model import Report
 from dedupaudit.reports import Style
 from dedupaudit.reports.page import HEADING, QUIET, Page
+from dedupaudit.reports.terminal_changes import say_changes, say_repairs, say_thresholds
 from dedupaudit.reports.terminal_coverage import say_checked, say_not_checked, say_verdict
 from dedupaudit.reports.terminal_explanation import say_explanation
 from dedupaudit.reports.terminal_findings import say_findings
@@ -25,10 +26,13 @@ def render(report: Report, out: TextIO, style: Style) -> None:
         out.write(page.text())
         return
     _say_five_lines(page, report)
+    say_changes(page, report)
     say_tables(page, report)
     say_objects(page, report)
     say_logs(page, report)
     say_findings(page, report)
+    say_thresholds(page, report)
+    say_repairs(page, report)
     say_checked(page, report)
     say_not_checked(page, report)
     say_verdict(page, report)

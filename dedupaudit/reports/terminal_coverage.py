@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from dedupaudit.model import Coverage, Report
 from dedupaudit.reports.page import GOOD, HEADING, LOUD, QUIET, Page
+from dedupaudit.reports.terminal_changes import verdict_news
 from dedupaudit.reports.words import folded, is_store, listed, place, plural
 
 _NAMES = 12
@@ -74,7 +75,7 @@ def say_verdict(page: Page, report: Report) -> None:
     severities = listed({str(name): number for name, number in report.summary.by_severity.items()})
     figure = f"{plural(found, 'finding')} ({severities})" if severities else plural(found, "finding")
     young = report.summary.by_verdict.get("in_grace", 0)
-    grace = f", {young:,} of them in grace" if young else ""
+    grace = (f", {young:,} of them in grace" if young else "") + verdict_news(report)
     if not report.complete:
         so_far = f"{figure}{grace} so far" if found else "nothing found in what was read"
         page.line(("INCOMPLETE", LOUD), f": {_lacking(report)}; {so_far} ({scope})")

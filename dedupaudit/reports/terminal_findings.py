@@ -75,7 +75,8 @@ def _say_counts(page: Page, report: Report, findings: list[Finding]) -> None:
 
 def _say_worst(page: Page, findings: list[Finding]) -> None:
     """Say the keys with the most rows; a line each where there is room, else two."""
-    worst = sorted(findings, key=lambda finding: -finding.count)[:WORST]
+    # What is new is what somebody was woken for.
+    worst = sorted(findings, key=lambda finding: (finding.news != "new", -finding.count))[:WORST]
     several = len({_table(page, finding) for finding in findings}) > 1
     if page.wide:
         wide = [_wide_row(page, one, several) for one in worst]
@@ -89,7 +90,7 @@ def _wide_row(page: Page, finding: Finding, several: bool) -> list[Text]:
     cells = [
         Text(f"{finding.count:,} x"),
         Text(_key(page, finding), style=HEADING, overflow="fold"),
-        Text(finding.row_class or "", style=_CLASS_STYLES.get(finding.row_class or "", "")),
+        Text.assemble((finding.row_class or "", _CLASS_STYLES.get(finding.row_class or "", "")), _news(finding)),
         Text(_when(page, finding)),
         Text(_differs(page, finding) + _unsure(finding), overflow="fold"),
     ]
@@ -100,6 +101,7 @@ def _narrow_row(page: Page, finding: Finding, several: bool) -> list[Text]:
     body = Text(overflow="fold")
     body.append(_key(page, finding), style=HEADING)
     body.append(f"  {finding.row_class or ''}", style=_CLASS_STYLES.get(finding.row_class or "", ""))
+    body.append(*_news(finding))
     body.append(_unsure(finding))
     facts = [_when(page, finding), _differs(page, finding), _table(page, finding) if several else ""]
     if said := page.dot.join(fact for fact in facts if fact):
@@ -113,8 +115,8 @@ def _say_examples(page: Page, findings: list[Finding]) -> None:
     one_store = len({(finding.source, finding.target) for finding in findings}) == 1 and is_store(
         findings[0].source, findings[0].target
     )
-    for finding in findings:
-        messages.setdefault(page.prose(finding.message) + _unsure(finding), []).append(finding)
+    for finding in sorted(findings, key=lambda finding: finding.news != "new"):
+        messages.setdefault(page.prose(finding.message) + _unsure(finding) + _news(finding)[0], []).append(finding)
     for message, some in list(messages.items())[:EXAMPLES]:
         # A store's URL before each of its keys says nothing new where there is no other store.
         told = "" if one_store else f"{folded((_table(page, finding) for finding in some), 4)}: "
@@ -167,6 +169,10 @@ def _table(page: Page, finding: Finding) -> str:
 
 def _unsure(finding: Finding) -> str:
     return f" ({_UNSURE[finding.verdict]})" if finding.verdict in _UNSURE else ""
+
+
+def _news(finding: Finding) -> tuple[str, str]:
+    return ("  NEW", "bold red") if finding.news == "new" else ("", "")
 
 
 def _differs(page: Page, finding: Finding) -> str:
