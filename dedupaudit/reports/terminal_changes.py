@@ -88,11 +88,3 @@ def say_repairs(page: Page, report: Report) -> None:
         )
     if len(report.repairs) > _REPAIRS:
         page.line((f"{page.more} and {len(report.repairs) - _REPAIRS:,} more", QUIET), indent=_LABEL)
-
-
-def verdict_news(report: Report) -> str:
-    """Return what the verdict says of the baseline: `, 2 of them new` or `, none of them new`."""
-    changes = report.summary.changes
-    if changes is None or not report.summary.findings:
-        return ""
-    return f", {changes.new:,} of them new" if changes.new else ", none of them new"

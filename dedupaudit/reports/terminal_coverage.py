@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from dedupaudit.model import Coverage, Report
 from dedupaudit.reports.page import GOOD, HEADING, LOUD, QUIET, Page
-from dedupaudit.reports.terminal_changes import verdict_news
-from dedupaudit.reports.words import folded, is_store, listed, place, plural
+from dedupaudit.reports.verdict import verdict
+from dedupaudit.reports.words import folded, place
 
 _NAMES = 12
 _LABEL = 10
@@ -69,53 +69,9 @@ def _what(page: Page, rows: list[Coverage]) -> str:
 def say_verdict(page: Page, report: Report) -> None:
     """Say in the last line what was found and whether everything was looked at."""
     page.blank()
-    done = [row for row in report.coverage if row.status == "checked"]
-    scope = f"{plural(len({row.check for row in done}), 'check')} on {_places(done)}"
-    found = report.summary.findings
-    severities = listed({str(name): number for name, number in report.summary.by_severity.items()})
-    figure = f"{plural(found, 'finding')} ({severities})" if severities else plural(found, "finding")
-    young = report.summary.by_verdict.get("in_grace", 0)
-    grace = (f", {young:,} of them in grace" if young else "") + verdict_news(report)
-    if not report.complete:
-        so_far = f"{figure}{grace} so far" if found else "nothing found in what was read"
-        page.line(("INCOMPLETE", LOUD), f": {_lacking(report)}; {so_far} ({scope})")
-    elif found:
-        page.line(("FOUND", LOUD if found > young else HEADING), f": {figure}{grace}; {scope}, complete")
-    elif done:
-        page.line(("clean", f"bold {GOOD}"), f": {scope}, nothing found")
-    else:
-        page.line(("nothing was checked", LOUD))
-
-
-def _places(done: list[Coverage]) -> str:
-    """Return what was looked at: how many tables and stores, and the logs."""
-    seen = {(row.source, row.target) for row in done}
-    stores = sum(is_store(source, target) for source, target in seen)
-    logs = sum(source == target == "logs" for source, target in seen)
-    tables = len(seen) - stores - logs
-    counted = [
-        plural(tables, "table") if tables or not seen else "",
-        plural(stores, "object store") if stores else "",
-        "the logs" if logs else "",
-    ]
-    *most, last = [one for one in counted if one]
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def _lacking(report: Report) -> str:
-    """Return what makes the run incomplete."""
-    rows = [row for row in report.coverage if row.status in ("failed", "stopped")]
-    sources = len({row.source for row in rows if row.target == "*"})
-    failed = sum(row.status == "failed" for row in rows if row.target != "*")
-    stopped = sum(row.status == "stopped" for row in rows if row.target != "*")
-    unknown = report.summary.by_verdict.get("unknown", 0)
-    facts = [
-        f"{plural(sources, 'source')} could not be read" if sources else "",
-        f"{plural(failed, 'check')} failed" if failed else "",
-        f"{plural(stopped, 'check was', 'checks were')} stopped" if stopped else "",
-        f"{plural(unknown, 'finding')} could not be confirmed" if unknown else "",
-    ]
-    return ", ".join(fact for fact in facts if fact) or "the run was interrupted"
+    told = verdict(report)
+    style = LOUD if told.loud else f"bold {GOOD}" if told.word == "clean" else HEADING
+    page.line((told.word, style), f": {told.rest}" if told.rest else "")
 
 
 def _by_target(page: Page, rows: Iterable[Coverage]) -> dict[str, list[Coverage]]:
