@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from dedupaudit.model import Coverage, Report
+from dedupaudit.model import Coverage, RepairProof, Report
 from dedupaudit.reports.words import is_store, listed, plural
 
-Word = Literal["INCOMPLETE", "FOUND", "clean", "nothing was checked"]
+Word = Literal["INCOMPLETE", "FOUND", "clean", "nothing was checked", "proved", "BROKEN", "not proved"]
 
 
 class Verdict(NamedTuple):
@@ -24,7 +25,9 @@ class Verdict(NamedTuple):
 
 
 def verdict(report: Report) -> Verdict:
-    """Return what was found, and whether everything was looked at."""
+    """Return what was found, and whether everything was looked at; of repairs alone, whether their figures agree."""
+    if report.repairs and not report.coverage:
+        return _proof(report.repairs)
     done = [row for row in report.coverage if row.status == "checked"]
     scope = f"{plural(len({row.check for row in done}), 'check')} on {_places(done)}"
     found = report.summary.findings
@@ -40,6 +43,15 @@ def verdict(report: Report) -> Verdict:
     if done:
         return Verdict("clean", f"{scope}, nothing found", loud=False)
     return Verdict("nothing was checked", "", loud=True)
+
+
+def _proof(repairs: Sequence[RepairProof]) -> Verdict:
+    broken = sum(one.holds is False for one in repairs)
+    if broken:
+        return Verdict("BROKEN", f"the figures of {plural(broken, 'run')} disagree; change nothing by hand", loud=True)
+    if any(one.holds is None for one in repairs):
+        return Verdict("not proved", "no figures say yet that nothing was lost", loud=True)
+    return Verdict("proved", "what was deleted is in the journal and in quarantine", loud=False)
 
 
 def _news(report: Report) -> str:
