@@ -22,6 +22,7 @@ from dedupaudit.model import (
     Finding,
     LogsSummary,
     ObjectsSummary,
+    RepairProof,
     Report,
     Run,
     Severity,
@@ -91,6 +92,7 @@ class Building:
     explanation: Explanation | None = None
     logs: LogsSummary | None = None
     databases: dict[str, str] = field(default_factory=dict)
+    repairs: list[RepairProof] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.worst = Worst(self.max_findings, CHECK_NAMES)
@@ -196,5 +198,6 @@ class Building:
             findings=findings,
             truncated=len(findings) < total,
             explanation=self.explanation,
+            repairs=tuple(self.repairs),
         )
         return Outcome(report, self.confirmed, signum, tuple(self.remarks))

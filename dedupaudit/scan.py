@@ -20,6 +20,7 @@ from dedupaudit.interrupt import Interrupt
 from dedupaudit.model import Status, TableSummary
 from dedupaudit.opening import Opening, opened, tables_of
 from dedupaudit.progress import Progress
+from dedupaudit.repaired import repairs_of
 from dedupaudit.sources.tables.protocol import Engine, Reading, TableSource
 from dedupaudit.sources.tables.resolve import DEFAULT_TABLES
 from dedupaudit.sources.tables.table import Table
@@ -122,6 +123,7 @@ def _scan_tables(
             for later, check in product(tables[number + 1 :], checks):
                 building.cover(source.name, later.name, check.name, "stopped", reason=INTERRUPTED)
             raise
+    building.repairs += repairs_of(source, tables)
 
 
 def _scan_table(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from dedupaudit.causes.explainer import Explainer
+from dedupaudit.conservation import Proof
 from dedupaudit.display import visible
 from dedupaudit.errors import Cancelled, Refused, SourceError
 from dedupaudit.interrupt import Interrupt
@@ -29,7 +30,7 @@ from dedupaudit.repair.pace import Announce, Pace
 from dedupaudit.repair.plan import LEFT, Limit
 from dedupaudit.repair.planfile import PlanFile, write_plan
 from dedupaudit.repair.planning import Planner, PlanRequest, planner_of, spooled
-from dedupaudit.repair.proof import Proof, prove
+from dedupaudit.repair.proof import prove
 from dedupaudit.repair.run import touched_by
 from dedupaudit.reports.words import plural
 from dedupaudit.sources.tables.protocol import TableSource

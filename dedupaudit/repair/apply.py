@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
+from dedupaudit.conservation import Proof
 from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, Cancelled, ExitCode, RunFailed, SourceError
 from dedupaudit.interrupt import Interrupt
@@ -18,7 +19,7 @@ from dedupaudit.repair.errors import Busy, Locked, Surprise, Violation
 from dedupaudit.repair.journal import Entry, Journal, Run
 from dedupaudit.repair.pace import Pace
 from dedupaudit.repair.planfile import PlanFile
-from dedupaudit.repair.proof import Proof, prove
+from dedupaudit.repair.proof import prove
 from dedupaudit.repair.quick import Quick, is_usual
 from dedupaudit.repair.site import Site
 from dedupaudit.times import iso

@@ -2,46 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import asdict, dataclass
 
+from dedupaudit.conservation import Proof
 from dedupaudit.repair.journal import Run
 from dedupaudit.repair.site import VICTIMS, Site
-
-
-@dataclass(frozen=True)
-class Proof:
-    """The figures of one run. It holds where they agree, and no group or hash is out of place."""
-
-    read: int
-    """Rows that were read under lock: each has a line in the journal that says what became of it."""
-    kept: int
-    quarantined: int
-    """Rows of the run that are in quarantine now."""
-    journalled: int
-    """Rows that the journal calls deleted."""
-    deleted: int
-    """Rows that the database said were deleted."""
-    mismatched: int
-    """Hashes that are in the journal and not in quarantine, or the other way round."""
-    odd_groups: int
-    """Groups that do not have exactly one row that stays."""
-    seconds: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing was lost."""
-        return (
-            self.read == self.kept + self.quarantined
-            and self.deleted == self.journalled == self.quarantined
-            and self.mismatched == 0
-            and self.odd_groups == 0
-        )
-
-    def as_json(self) -> str:
-        """Return it as it is stored in `runs`."""
-        return json.dumps({**asdict(self), "holds": self.holds})
 
 
 def prove(site: Site, run: Run) -> Proof:

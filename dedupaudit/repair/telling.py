@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
+from dedupaudit.conservation import Proof, proof_line
 from dedupaudit.display import json_safe, visible
 from dedupaudit.repair.apply import SHOWN, Applied
 from dedupaudit.repair.journal import Entry, Run
 from dedupaudit.repair.past import Known, Undone
 from dedupaudit.repair.plan import LEFT, Header, Totals
-from dedupaudit.repair.proof import Proof
 from dedupaudit.repair.run import Offer
 from dedupaudit.reports.prose import TOGETHER, counted, labelled, prose
 from dedupaudit.reports.words import length, percent, plural
@@ -159,30 +159,10 @@ def _named(pk: str) -> str:
     )
 
 
-def proof_line(proof: Proof) -> str:
-    """Return conservation in one sentence."""
-    if proof.holds:
-        took = f" (proved in {length(proof.seconds)})" if proof.seconds else ""
-        return (
-            f"Nothing was lost: {proof.read:,} rows read under lock = {proof.kept:,} kept + {proof.quarantined:,} in"
-            f" quarantine; {proof.deleted:,} deleted, {proof.journalled:,} journalled, every hash is equal{took}."
-        )
-    return (
-        f"CONSERVATION DOES NOT HOLD: {proof.read:,} read, {proof.kept:,} kept, {proof.quarantined:,} in quarantine,"
-        f" {proof.deleted:,} deleted, {proof.journalled:,} journalled, {proof.mismatched:,} hashes differ,"
-        f" {proof.odd_groups:,} groups without one row that stays. Change nothing by hand: the quarantine and the"
-        " journal tell what became of each row."
-    )
-
-
 def _stored(proof: str) -> str:
-    """Return a proof that was stored, as `proof_line` says it."""
-    try:
-        figures = json.loads(proof)
-        figures.pop("holds", None)
-        return proof_line(Proof(**figures))
-    except (ValueError, TypeError, AttributeError):
-        return visible(proof, 500)
+    """Return a proof that was stored, in one sentence."""
+    stored = Proof.stored(proof)
+    return proof_line(stored) if stored else visible(proof, 500)
 
 
 # ---- undo

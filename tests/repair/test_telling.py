@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from dedupaudit.conservation import Proof, proof_line
 from dedupaudit.repair.apply import SHOWN, Applied
 from dedupaudit.repair.databases.protocol import Inspection, Link
 from dedupaudit.repair.journal import Entry, Run
 from dedupaudit.repair.past import Known, Undone
 from dedupaudit.repair.plan import LEFT, Header, Limit, Totals
-from dedupaudit.repair.proof import Proof
 from dedupaudit.repair.run import Offer
 from dedupaudit.repair.telling import (
     applied_lines,
@@ -22,7 +22,6 @@ from dedupaudit.repair.telling import (
     left_for,
     offer_lines,
     plan_summary,
-    proof_line,
     purge_offer_lines,
     run_json,
     run_lines,

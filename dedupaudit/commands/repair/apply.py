@@ -91,8 +91,9 @@ def _tell(applied: Applied, settings: Settings) -> None:
     """Write what came of it; that not all of it was done is said on stderr too, where the report is no text there."""
     from dedupaudit.commands.answering import answer, where
     from dedupaudit.commands.asking import say
+    from dedupaudit.conservation import proof_line
     from dedupaudit.repair.past import Known
-    from dedupaudit.repair.telling import applied_lines, proof_line, run_json, skipped_json
+    from dedupaudit.repair.telling import applied_lines, run_json, skipped_json
     from dedupaudit.reports.words import plural
 
     run, options = applied.run, settings.options

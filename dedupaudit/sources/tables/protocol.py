@@ -121,6 +121,8 @@ class TableSource(Protocol):
     """
 
     name: str
+    dialect: str
+    """The folder of its SQL: `sqlite`, `postgresql`, `mysql`."""
 
     def names(self) -> list[str]:
         """Return the names of all tables and views, for the nearest match."""
