@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Final, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 REPORT_SCHEMA: Final = "dedupaudit.report/1"
 RUN_ID: Final = r"\d{8}T\d{6}Z-[0-9a-f]{8}"
@@ -386,6 +386,18 @@ class Explanation(_Part):
     cause: Cause | None = None
 
 
+def _frozen(findings: Sequence[Finding]) -> Sequence[Finding]:
+    return tuple(findings) if isinstance(findings, list) else findings
+
+
+def _every(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    return tuple(findings)
+
+
+# A tuple, but for a big saved report: its findings are made one by one, as they are looked at.
+Findings = Annotated[Sequence[Finding], AfterValidator(_frozen), PlainSerializer(_every)]
+
+
 class Report(_Part):
     """What a run saw, what it did not see, and what it makes of it."""
 
@@ -395,7 +407,7 @@ class Report(_Part):
     complete: bool
     coverage: tuple[Coverage, ...]
     summary: Summary
-    findings: tuple[Finding, ...]
+    findings: Findings
     truncated: bool
     explanation: Explanation | None = Field(default=None, description="what `explain` was asked for; else null")
     repairs: tuple[RepairProof, ...] = Field(

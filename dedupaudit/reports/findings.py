@@ -1,5 +1,6 @@
 """`--findings FILE`: every finding, streamed to JSONL, CSV or Parquet while the scan runs; memory stays flat.
 
+The lines are those of `-f jsonl` and `-f csv` too.
 JSONL has the report's own findings. CSV and Parquet have the flat COLUMNS: what is nested (key, differs, evidence) is
 JSON text, and times are text as in the report. Parquet is made at the end, by DuckDB, from a temporary file beside it.
 """
@@ -39,6 +40,8 @@ COLUMNS: dict[str, str] = {
     "confidence": "VARCHAR",
     "suggestion": "VARCHAR",
     "evidence": "VARCHAR",
+    "news": "VARCHAR",
+    "known_since": "VARCHAR",
 }
 """The flat columns and their Parquet types. Like the report's fields, they are only ever added to."""
 
@@ -72,8 +75,8 @@ def open_findings(path: Path, memory_limit: str | int) -> Iterator[FindingsSink]
                 yield sink
                 sink.close()
         else:
-            encode = _line if ending == ".jsonl" else _csv_line
-            sink = FindingsSink(file, file.stream, encode, header=b"" if ending == ".jsonl" else _csv_row(COLUMNS))
+            line, header = (json_line, "") if ending == ".jsonl" else (csv_line, csv_row(COLUMNS))
+            sink = FindingsSink(file, file.stream, lambda finding: line(finding).encode(), header.encode())
             yield sink
             sink.close()
 
@@ -140,6 +143,8 @@ def cells(finding: Finding) -> tuple[Cell, ...]:
         cause.confidence if cause else None,
         finding.suggestion,
         _json(finding.evidence) if finding.evidence else "[]",
+        finding.news,
+        finding.known_since,
     )
 
 
@@ -147,19 +152,18 @@ def _json(value: object) -> str:
     return json_safe(to_json(value, inf_nan_mode="null").decode())
 
 
-def _line(finding: Finding) -> bytes:
-    line = _TO_JSON(finding, by_alias=True)
-    if not line.isascii() or b"\x7f" in line:
-        line = json_safe(line.decode()).encode()
-    return line + b"\n"
+def json_line(finding: Finding, *, ascii_only: bool = False) -> str:
+    """Return a finding as a line of JSON, exactly as the report has it."""
+    return json_safe(_TO_JSON(finding, by_alias=True, ensure_ascii=ascii_only).decode()) + "\n"
 
 
 def _flat_line(finding: Finding) -> bytes:
     return to_json(dict(zip(COLUMNS, cells(finding), strict=True))) + b"\n"
 
 
-def _csv_line(finding: Finding) -> bytes:
-    return _csv_row(
+def csv_line(finding: Finding) -> str:
+    """Return a finding's flat row as a line of CSV: no cell is a formula, and everything in it can be seen."""
+    return csv_row(
         # JSON cannot begin like a formula, and has its own escapes.
         csv_cell(cell) if isinstance(cell, str) and not nested else cell
         for cell, nested in zip(cells(finding), _NESTED, strict=True)
@@ -177,5 +181,6 @@ class _Row:
 _csv_writer = csv.writer(_Row, lineterminator="\n")
 
 
-def _csv_row(row: Iterable[Cell]) -> bytes:
-    return cast("str", _csv_writer.writerow(row)).encode()
+def csv_row(row: Iterable[Cell]) -> str:
+    """Return cells as a line of CSV."""
+    return cast("str", _csv_writer.writerow(row))

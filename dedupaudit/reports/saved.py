@@ -27,12 +27,28 @@ def load(text: bytes, name: str) -> Report:
     from pydantic import ValidationError
 
     shown = visible(name)
+    if whole := _in_parts(text):
+        return whole
     document = _decoded(text, shown)
     _check_kind(_parsed(document, shown), shown)
     try:
         return Report.model_validate_json(document, strict=True)
     except ValidationError as error:
         raise _wrong_fields(error, shown) from None
+
+
+def _in_parts(text: bytes) -> Report | None:
+    """Return the report with its findings as SavedFindings; None where it has to be read at once, or is damaged."""
+    from dedupaudit.reports.saved_findings import cut
+
+    if not (parts := cut(text)):
+        return None
+    rest, findings = parts
+    try:
+        json.loads(rest, parse_constant=_refuse)
+        return Report.model_validate_json(rest, strict=True).model_copy(update={"findings": findings})
+    except ValueError:
+        return None
 
 
 def _decoded(text: bytes, shown: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ ENDINGS = (".jsonl", ".csv", ".parquet")
 LIMIT = 64_000_000
 
 
-def write(path: Path, findings: tuple[Finding, ...]) -> None:
+def write(path: Path, findings: Iterable[Finding]) -> None:
     with open_findings(path, LIMIT) as sink:
         for finding in findings:
             sink.write(finding)
