@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Protocol
 
 import pytest
@@ -42,6 +43,9 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 ROOT = Path(__file__).parent.parent
+
+# Tests that call the program's functions in this very process must not reach the developer's own history.
+os.environ["XDG_STATE_HOME"] = mkdtemp(prefix="dedupaudit-tests-")
 
 # What a developer's shell may hold, and what would change what the program does.
 _FOREIGN = ("DEDUPAUDIT_", "XDG_", "OSS_", "PG", "MYSQL_")
@@ -103,7 +107,8 @@ def clean_env(tmp_path: Path) -> dict[str, str]:
         for name, value in os.environ.items()
         if name not in _FOREIGN_NAMES and not name.startswith(_FOREIGN)
     }
-    return env | {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config"), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    folders = {"XDG_CONFIG_HOME": str(home / ".config"), "XDG_STATE_HOME": str(home / ".local/state")}
+    return env | {"HOME": str(home), "LC_ALL": "C.UTF-8", "TZ": "UTC"} | folders
 
 
 @pytest.fixture
