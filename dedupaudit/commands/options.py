@@ -96,6 +96,11 @@ _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
                "  [default: terminal]"),
         *_OUTPUT,
     ),
+    "proof": (
+        option("-f", "--format", type=click.Choice(("terminal", "json", "html", "markdown")), help="Form of the answer."
+               "  [default: terminal]"),
+        *_OUTPUT,
+    ),
     "mask": (
         option("--mask", multiple=True, type=_Names(), metavar="COLUMN",
                help="Replace its values by a keyed hash: equal ones stay equal. Repeatable."),

@@ -115,7 +115,7 @@ def applied_lines(applied: Applied, width: int = 80, where: str = "") -> list[st
     if run.state == "done" and applied.proof is None and not applied.stopped:
         already = f"This plan was applied already, by run {run.id} at {run.finished_at}: nothing to do."
         return [*prose(already, width), *_back(run, where)]
-    lines = prose(f"run {run.id}: {_figures(run)}", width)
+    lines = prose(f"run {run.id}: {figures(run)}", width)
     if applied.stopped:
         lines += prose(f"Stopped: {visible(applied.stopped, 300)}. Run the same command again and it goes on.", width)
     lines += skipped_lines(applied.skipped, run.groups_skipped, width)
@@ -128,7 +128,8 @@ def _back(run: Run, where: str) -> list[str]:
     return ["To take it back:", f"  dedupaudit repair undo {run.id}{where}"]
 
 
-def _figures(run: Run) -> str:
+def figures(run: Run) -> str:
+    """Return what a run did."""
     parts = [f"{plural(run.rows_deleted, 'row')} of {plural(run.groups_done, 'ID')} moved into quarantine"]
     parts += [f"{plural(run.rows_merged, 'row')} merged"] if run.rows_merged else []
     parts += [f"{plural(run.children_repointed, 'child row')} re-pointed"] if run.children_repointed else []
@@ -175,7 +176,7 @@ def undo_offer_lines(run: Run, place: str, width: int = 80) -> list[str]:
     lines += labelled(
         "run", f"{run.id}, begun {visible(run.started_at)} by {visible(run.who)}@{visible(run.host)}", width
     )
-    lines += labelled("did", _figures(run), width)
+    lines += labelled("did", figures(run), width)
     rest = "rows that it merged and child rows that it re-pointed become again what they were"
     return lines + (labelled("and", rest, width) if run.rows_merged or run.children_repointed else [])
 
@@ -234,7 +235,7 @@ def run_lines(known: Known, skipped: Sequence[Entry], width: int = 80, where: st
         ("by", who),
         ("began", visible(run.started_at)),
         ("ended", visible(run.finished_at or "-")),
-        ("did", f"{_figures(run)}, in {plural(run.chunks, 'chunk')}"),
+        ("did", f"{figures(run)}, in {plural(run.chunks, 'chunk')}"),
         *([("said", visible(run.message, 500))] if run.message else []),
         *([("proof", _stored(run.proof))] if run.proof else []),
     ]

@@ -13,7 +13,7 @@ _STORES = 10
 _REASONS = 15
 _THRESHOLDS = 30
 _REPAIRS = 10
-_SENTENCES = 3
+_SENTENCES = 5
 _MOMENTS = 60
 _STORE_CHECKS = (
     "missing_object",

@@ -51,7 +51,7 @@ def _proof(repairs: Sequence[RepairProof]) -> Verdict:
         return Verdict("BROKEN", f"the figures of {plural(broken, 'run')} disagree; change nothing by hand", loud=True)
     if any(one.holds is None for one in repairs):
         return Verdict("not proved", "no figures say yet that nothing was lost", loud=True)
-    return Verdict("proved", "what was deleted is in the journal and in quarantine", loud=False)
+    return Verdict("proved", "each row that was deleted was journalled and put into quarantine", loud=False)
 
 
 def _news(report: Report) -> str:
