@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import ClassVar
 
 
 class ExitCode(IntEnum):
@@ -22,9 +23,11 @@ class ExitCode(IntEnum):
 class AuditError(Exception):
     """A failure with a message (what, where) and a hint (what to do next).
 
-    Both are text for people: every foreign value in them has gone through `display`, and no secret is in them.
+    Both are text for people: every foreign value in them has gone through `display`, and no secret is in them. `id` is
+    what `--log-json` calls it: programs rely on it, and docs/log-json.md lists it.
     """
 
+    id: ClassVar[str] = "usage"
     exit_code: ExitCode = ExitCode.USAGE
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -40,35 +43,49 @@ class UsageError(AuditError):
 class SourceError(AuditError):
     """A source that cannot be reached, refuses, or ends early: the run is incomplete."""
 
+    id = "source"
     exit_code = ExitCode.INCOMPLETE
 
 
 class StatementStopped(SourceError):
     """A statement that took longer than --timeout allows: what it was for is stopped, the rest goes on."""
 
+    id = "source.timeout"
+
 
 class OutputError(AuditError):
     """A report or findings file that could not be written in full."""
 
+    id = "output"
     exit_code = ExitCode.INCOMPLETE
 
 
 class NothingToCheck(AuditError):
     """None of the tables, files or IDs that were looked for exists."""
 
+    id = "nothing_to_check"
     exit_code = ExitCode.NOTHING
 
 
 class Refused(AuditError):
     """A safety rule says no."""
 
+    id = "refused"
     exit_code = ExitCode.REFUSED
 
 
 class RunFailed(AuditError):
     """A run that changes or proves something ran, and failed."""
 
+    id = "failed"
     exit_code = ExitCode.FAILED
+
+
+class Locked(AuditError):
+    """Another run works on the same table, or looks at the same sources."""
+
+    id = "locked"
+    exit_code = ExitCode.LOCKED
 
 
 class Cancelled(Exception):

@@ -12,7 +12,7 @@ from pathlib import Path
 from dedupaudit.causes.explainer import Explainer
 from dedupaudit.config import DatabaseSettings, Settings
 from dedupaudit.display import visible
-from dedupaudit.errors import AuditError, Cancelled, Refused, RunFailed
+from dedupaudit.errors import AuditError, Cancelled, Locked, Refused, RunFailed
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.migrate.applying import Migrating
 from dedupaudit.migrate.clean import Cleaning, Opened, Rule, close_rounds, rounds_of
@@ -24,7 +24,7 @@ from dedupaudit.migrate.planning import reading_of
 from dedupaudit.migrate.wanted import About, Wanted, Wish, wanted_of
 from dedupaudit.progress import Progress
 from dedupaudit.repair.databases.protocol import RepairDatabase
-from dedupaudit.repair.errors import Locked, Surprise
+from dedupaudit.repair.errors import Surprise
 from dedupaudit.repair.journal import Journal, Run
 from dedupaudit.repair.objects import object_exists
 from dedupaudit.repair.opening import acquire, database_of, opened, planned_table, refuse

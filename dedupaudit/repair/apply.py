@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 
 from dedupaudit.conservation import Proof
 from dedupaudit.display import visible
-from dedupaudit.errors import AuditError, Cancelled, ExitCode, RunFailed, SourceError
+from dedupaudit.errors import AuditError, Cancelled, ExitCode, Locked, RunFailed, SourceError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import Progress
 from dedupaudit.repair.chunk import Chunk, Numbered
-from dedupaudit.repair.errors import Busy, Locked, Surprise, Violation
+from dedupaudit.repair.errors import Busy, Surprise, Violation
 from dedupaudit.repair.journal import Entry, Journal, Run
 from dedupaudit.repair.pace import Pace
 from dedupaudit.repair.planfile import PlanFile

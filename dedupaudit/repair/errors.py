@@ -11,6 +11,7 @@ class Busy(AuditError):
     `blocked_by` says who held the lock, for people; empty where nobody knows.
     """
 
+    id = "busy"
     exit_code = ExitCode.INCOMPLETE
 
     def __init__(self, message: str, hint: str = "", blocked_by: str = "") -> None:
@@ -21,16 +22,12 @@ class Busy(AuditError):
 class Violation(AuditError):
     """A constraint or a trigger of the database refused a change: the group that caused it is left as it is."""
 
+    id = "violation"
     exit_code = ExitCode.INCOMPLETE
 
 
 class Surprise(AuditError):
     """What was read back is not what was written: the chunk is rolled back and the run ends."""
 
+    id = "surprise"
     exit_code = ExitCode.FAILED
-
-
-class Locked(AuditError):
-    """Another run works on the table."""
-
-    exit_code = ExitCode.LOCKED

@@ -13,9 +13,8 @@ from functools import cache
 from typing import Literal, NamedTuple, TypedDict
 
 from dedupaudit import __version__
-from dedupaudit.errors import NothingToCheck
+from dedupaudit.errors import Locked, NothingToCheck
 from dedupaudit.repair.databases.protocol import RepairDatabase
-from dedupaudit.repair.errors import Locked
 from dedupaudit.repair.plan import database_value, plan_value
 from dedupaudit.sources.tables.catalog import Catalog
 from dedupaudit.sources.tables.protocol import Key, Value

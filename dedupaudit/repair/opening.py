@@ -7,12 +7,11 @@ from contextlib import contextmanager
 
 from dedupaudit.config import DatabaseSettings, Settings
 from dedupaudit.display import visible
-from dedupaudit.errors import Refused, UsageError
+from dedupaudit.errors import Locked, Refused, UsageError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT
 from dedupaudit.repair.databases import open_database
 from dedupaudit.repair.databases.protocol import Inspection, RepairDatabase, Trigger
-from dedupaudit.repair.errors import Locked
 from dedupaudit.repair.journal import Journal, Run
 from dedupaudit.repair.plan import PlanHeader, shape_of
 from dedupaudit.repair.site import Rows, Site

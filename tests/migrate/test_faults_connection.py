@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dedupaudit.errors import AuditError
+from dedupaudit.errors import AuditError, Locked
 from dedupaudit.repair.apply import Applied, Applying
-from dedupaudit.repair.errors import Locked
 from tests.migrate.killing import (
     MigratePlace,
     MigrateRunner,

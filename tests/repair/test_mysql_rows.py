@@ -9,12 +9,12 @@ from contextlib import closing, contextmanager
 import pytest
 
 from dedupaudit.config import DatabaseSettings
-from dedupaudit.errors import Refused, SourceError, StatementStopped
+from dedupaudit.errors import Locked, Refused, SourceError, StatementStopped
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT
 from dedupaudit.repair.databases.mysql import MysqlRepair
 from dedupaudit.repair.databases.protocol import RUN_COLUMNS, digest_of
-from dedupaudit.repair.errors import Busy, Locked, Violation
+from dedupaudit.repair.errors import Busy, Violation
 from dedupaudit.sources.tables.catalog import Catalog
 from dedupaudit.sources.tables.mysql import MysqlSource
 from dedupaudit.sources.tables.protocol import Key, Reading

@@ -11,11 +11,11 @@ import psycopg2
 import pytest
 
 from dedupaudit.config import DatabaseSettings
-from dedupaudit.errors import ExitCode, Refused, SourceError, StatementStopped
+from dedupaudit.errors import ExitCode, Locked, Refused, SourceError, StatementStopped
 from dedupaudit.repair.databases import open_database
 from dedupaudit.repair.databases.postgresql import PostgresqlRepair
 from dedupaudit.repair.databases.protocol import RepairDatabase, digest_of
-from dedupaudit.repair.errors import Busy, Locked, Violation
+from dedupaudit.repair.errors import Busy, Violation
 from dedupaudit.sources.tables.catalog import Catalog, Column
 from dedupaudit.sources.tables.protocol import Key
 from dedupaudit.urls import parse_database_url

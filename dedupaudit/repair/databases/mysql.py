@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from dedupaudit.config import DatabaseSettings
-from dedupaudit.errors import SourceError
+from dedupaudit.errors import Locked, SourceError
 from dedupaudit.repair.databases.mysql_connection import Connection
 from dedupaudit.repair.databases.mysql_inspect import Inspector
 from dedupaudit.repair.databases.mysql_tables import OwnTables, described, own_place, place_of, quarantine_place
 from dedupaudit.repair.databases.protocol import Inspection, Own
-from dedupaudit.repair.errors import Locked
 from dedupaudit.sources.tables import mysql_rowhash
 from dedupaudit.sources.tables.catalog import Catalog, Column
 from dedupaudit.sources.tables.mysql_sql import literal, quote

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager
 
 from dedupaudit.config import DatabaseSettings
 from dedupaudit.display import visible
+from dedupaudit.errors import Locked
 from dedupaudit.repair.databases import postgresql_inspect, postgresql_names, postgresql_prepare
 from dedupaudit.repair.databases.postgresql_connection import Connection
 from dedupaudit.repair.databases.protocol import RUN_COLUMNS, Inspection, Own
-from dedupaudit.repair.errors import Locked
 from dedupaudit.sources.tables import postgresql_rowhash
 from dedupaudit.sources.tables.catalog import Catalog, Column
 from dedupaudit.sources.tables.postgresql_session import names

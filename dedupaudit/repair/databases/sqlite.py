@@ -14,10 +14,10 @@ from urllib.parse import quote as percent
 
 from dedupaudit.config import DatabaseSettings
 from dedupaudit.display import visible
-from dedupaudit.errors import AuditError, Refused, SourceError
+from dedupaudit.errors import AuditError, Locked, Refused, SourceError
 from dedupaudit.repair.databases.protocol import RUN_COLUMNS, Inspection, Own, digest_of
 from dedupaudit.repair.databases.sqlite_inspect import inspect
-from dedupaudit.repair.errors import Busy, Locked, Violation
+from dedupaudit.repair.errors import Busy, Violation
 from dedupaudit.sources.tables import sqlite_rowhash
 from dedupaudit.sources.tables.catalog import Catalog, Column
 from dedupaudit.sources.tables.protocol import Key, Value
