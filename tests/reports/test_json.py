@@ -106,4 +106,5 @@ def test_no_number_is_nan() -> None:
 
 
 def test_the_order_of_formats_is_the_one_that_is_documented() -> None:
-    assert list(FORMATS) == "terminal json jsonl csv html markdown junit sarif prometheus".split()
+    documented = ["terminal", "json", "jsonl", "csv", "html", "markdown", "junit", "sarif", "prometheus"]
+    assert list(FORMATS) == documented
