@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from dedupaudit.commands.completing import table_names
 from dedupaudit.commands.options import refuse_bytes, settings_of, shared
 from dedupaudit.interrupt import Runtime
 
@@ -23,7 +24,7 @@ of dedupaudit.toml, else activities, screenshots and processes. Reads only.
 
 
 @click.command("audit", help=HELP)
-@click.argument("tables", nargs=-1, metavar="[TABLE]...")
+@click.argument("tables", nargs=-1, metavar="[TABLE]...", shell_complete=table_names)
 @shared("database", "objects", "logs", "checks", "findings", "output", "verdict", "keep", "mask", "talk")
 @click.pass_obj
 def command(runtime: Runtime, /, tables: tuple[str, ...], **given: Any) -> int:

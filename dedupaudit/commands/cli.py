@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from dedupaudit import __version__
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+COMPLETE_VARIABLE = "_DEDUPAUDIT_COMPLETE"
 
 COMMANDS = {
     "demo": "Build the incident in a folder and audit it: the first thing to run.",
@@ -22,6 +28,7 @@ COMMANDS = {
     "migrate": "Put the unique constraint in place, with writers running: plan, apply, rollback.",
     "report": "Render a saved report again, without scanning.",
     "schema": "Print the JSON Schema of the report, a plan or the configuration.",
+    "completion": "Print the script by which bash, zsh or fish completes all this.",
 }
 
 EXAMPLES = """\b
@@ -68,11 +75,18 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(self.table.items()))
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Complete a command's name from the table, or an option of the group."""
+        from click.shell_completion import CompletionItem
+
+        names = [CompletionItem(name, help=told) for name, told in self.table.items() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the nearest command for one that does not exist."""
-        if args and args[0] not in self.table and not args[0].startswith("-"):
+        if args and args[0] not in self.table and not args[0].startswith("-") and not ctx.resilient_parsing:
             from dedupaudit.display import visible
             from dedupaudit.nearest import nearest
 
@@ -82,8 +96,20 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
+class _Program(LazyGroup):
+    """The outermost group: it also answers a shell that asks what can be typed."""
+
+    def main(self, *arguments: Any, **attributes: Any) -> Any:
+        """Run a command, or complete one."""
+        if instruction := os.environ.get(COMPLETE_VARIABLE):
+            from dedupaudit.commands.completing import answer
+
+            return answer(self, instruction)
+        return super().main(*arguments, **attributes)
+
+
 @click.group(
-    cls=LazyGroup,
+    cls=_Program,
     table=COMMANDS,
     package="dedupaudit.commands",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from dedupaudit.commands.completing import table_names
 from dedupaudit.commands.options import refuse_bytes, settings_of, shared
 from dedupaudit.interrupt import Runtime
 
@@ -26,7 +27,7 @@ OSS_ACCESS_KEY_SECRET (and OSS_SESSION_TOKEN).
 
 
 @click.command("crosscheck", help=HELP)
-@click.argument("tables", nargs=-1, metavar="[TABLE]...")
+@click.argument("tables", nargs=-1, metavar="[TABLE]...", shell_complete=table_names)
 @shared("database", "objects", "findings", "checks", "output", "verdict", "keep", "mask", "talk")
 @click.pass_obj
 def command(runtime: Runtime, /, tables: tuple[str, ...], **given: Any) -> int:

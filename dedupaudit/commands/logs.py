@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from dedupaudit.commands.completing import file_names
 from dedupaudit.commands.options import option, settings_of, shared
 from dedupaudit.interrupt import Runtime
 
@@ -23,7 +24,7 @@ gzip, xz and zstd files, rotated ones in their order; UTF-8, GB18030, UTF-16, an
 
 
 @click.command("logs", help=HELP)
-@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=file_names)
 @option("--since", metavar="WHEN", help="Only events since then: 2025-12-24T08:00, or 24h, 7d before now.")
 @option("--until", metavar="WHEN", help="Only events until then.")
 @option("--event", "events", multiple=True, metavar="NAME", help="Only this event: requeue, receive, … Repeatable.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dedupaudit.commands.completing import OF_METAVAR, check_names, config_files
 from dedupaudit.reports import FORMATS
 
 if TYPE_CHECKING:
@@ -62,9 +63,10 @@ class _Globs(click.ParamType[str]):
 
 
 def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:
-    """Declare an option that `DEDUPAUDIT_<NAME>` gives as well."""
+    """Declare an option that `DEDUPAUDIT_<NAME>` gives as well; what it is a name of, a shell completes."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     attributes.setdefault("envvar", "DEDUPAUDIT_" + long.removeprefix("--").replace("-", "_").upper())
+    attributes.setdefault("shell_complete", OF_METAVAR.get(attributes.get("metavar", "")))
     return click.option(*names, **attributes)
 
 
@@ -83,7 +85,7 @@ _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
         option("--db", multiple=True, type=_Urls(), metavar="URL",
                help="postgresql://user@host/db, mysql://…, mariadb://…, sqlite:///app.db. Repeatable;"
                     " NAME=URL names a shard."),
-        option("--config", type=click.Path(path_type=Path), metavar="FILE",
+        option("--config", type=click.Path(path_type=Path), metavar="FILE", shell_complete=config_files,
                help="Configuration; without it the nearest dedupaudit.toml."),
         option("--timeout", metavar="DURATION", help="Limit for each statement: 30s, 10min. None by default."),
     ),
@@ -128,8 +130,10 @@ _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
                help="Where duplicates are looked for: in the database, or in keys streamed from it.  [default: auto]"),
     ),
     "findings": (
-        option("--check", multiple=True, type=_Names(), metavar="NAME", help="Only this check. Repeatable."),
-        option("--skip-check", multiple=True, type=_Names(), metavar="NAME", help="Not this check. Repeatable."),
+        option("--check", multiple=True, type=_Names(), metavar="NAME", shell_complete=check_names,
+               help="Only this check. Repeatable."),
+        option("--skip-check", multiple=True, type=_Names(), metavar="NAME", shell_complete=check_names,
+               help="Not this check. Repeatable."),
         option("--findings", metavar="FILE", help="Every finding, streamed: .jsonl, .csv or .parquet."),
         option("--max-findings", type=click.IntRange(min=0), metavar="N",
                help="Findings in the report.  [default: 1000]"),

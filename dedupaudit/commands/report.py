@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from dedupaudit.commands.completing import report_files
 from dedupaudit.commands.options import settings_of, shared
 
 HELP = """\b
@@ -23,7 +24,7 @@ Render the saved JSON report FILE (- is stdin) in another form. Nothing is scann
 
 
 @click.command("report", help=HELP)
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=report_files)
 @shared("output", "mask", "talk")
 def command(file: str, **given: Any) -> int:
     """Load the report and render it."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dedupaudit.commands.completing import table_names
 from dedupaudit.commands.options import option, refuse_bytes, settings_of, shared
 from dedupaudit.errors import AuditError, ExitCode
 from dedupaudit.interrupt import Runtime
@@ -41,7 +42,7 @@ _WORST = (ExitCode.USAGE, ExitCode.REFUSED, ExitCode.FAILED, ExitCode.INCOMPLETE
 
 
 @click.command("plan", help=HELP)
-@click.argument("tables", nargs=-1, metavar="[TABLE]...")
+@click.argument("tables", nargs=-1, metavar="[TABLE]...", shell_complete=table_names)
 @option("--constraint", metavar="NAME", help="What the constraint is called.  [default: as the database calls it]")
 @option("--not-null", is_flag=True, default=None, help="Forbid NULL in the key as well.")
 @option("--strategy", type=click.Choice(("small", "guarded")), help="How it is made.  [default: as the table asks for]")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dedupaudit.commands.completing import table_names
 from dedupaudit.commands.options import option, refuse_bytes, settings_of, shared
 from dedupaudit.interrupt import Runtime
 
@@ -26,7 +27,7 @@ them back, after this. Killed anywhere, the same command goes on. Exit 4: there 
 
 
 @click.command("rollback", help=HELP)
-@click.argument("table")
+@click.argument("table", shell_complete=table_names)
 @option("--confirm", metavar="TABLE", help="Say yes, where there is no terminal to ask on: the table's name.")
 @option("--wait", metavar="DURATION", default="10min", show_default=True, help="Wait so long for others, at most.")
 @shared("database", "answer", "talk")

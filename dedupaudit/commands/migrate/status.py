@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from dedupaudit.commands.completing import table_names
 from dedupaudit.commands.options import refuse_bytes, settings_of, shared
 from dedupaudit.interrupt import Runtime
 
@@ -22,7 +23,7 @@ reads the catalog, and changes nothing. Exit 0 where it could look.
 
 
 @click.command("status", help=HELP)
-@click.argument("tables", nargs=-1, metavar="[TABLE]...")
+@click.argument("tables", nargs=-1, metavar="[TABLE]...", shell_complete=table_names)
 @shared("database", "answer", "talk")
 @click.pass_obj
 def command(runtime: Runtime, /, tables: tuple[str, ...], **given: Any) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dedupaudit.commands.completing import plan_files
 from dedupaudit.commands.options import option, settings_of, shared
 from dedupaudit.interrupt import Runtime
 
@@ -34,7 +35,7 @@ Exit 3: IDs were skipped, because their rows changed since, or --run-time was ov
 
 
 @click.command("apply", help=HELP)
-@click.argument("plan", type=click.Path(path_type=Path))
+@click.argument("plan", type=click.Path(path_type=Path), shell_complete=plan_files)
 @option("--confirm", metavar="TABLE", help="Say yes, where there is no terminal to ask on: the table's name.")
 @option("--max-age", metavar="DURATION", default="1h", show_default=True, help="An older plan is refused.")
 @option("--max-lag", metavar="DURATION", help="Wait while a replica is further behind.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from dedupaudit.commands.completing import table_names
 from dedupaudit.commands.options import option, refuse_bytes, settings_of, shared
 from dedupaudit.interrupt import Runtime
 
@@ -37,7 +38,7 @@ Exit 0: planned, or nothing to do. 5: the plan would remove more than --max-dele
 
 
 @click.command("plan", help=HELP)
-@click.argument("table")
+@click.argument("table", shell_complete=table_names)
 @option(
     "--on-conflict",
     metavar="POLICY",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dedupaudit.commands.completing import table_names
 from dedupaudit.commands.options import option, refuse_bytes, settings_of, shared
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ whole rows, personal data among them: purge it as your rules for such data say. 
 
 
 @click.command("purge", help=HELP)
-@click.argument("table")
+@click.argument("table", shell_complete=table_names)
 @option("--older-than", metavar="DURATION", default="30d", show_default=True, help="Only runs that ended longer ago.")
 @option("--confirm", metavar="TABLE", help="Say yes, where there is no terminal to ask on: the table's name.")
 @shared("database", "talk")
