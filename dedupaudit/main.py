@@ -7,14 +7,14 @@ import io
 import os
 import signal
 import sys
-from contextlib import suppress
 from types import FrameType
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 import click
 
 from dedupaudit.errors import AuditError, Cancelled, ExitCode
 from dedupaudit.interrupt import Interrupt, Runtime
+from dedupaudit.saying import abandon, asked_for_json, complain, complain_of, show, speak_json, speaks_json
 
 _SIGPIPE = 141
 # What writing to a full disk, or to a stream that is closed or was opened for reading, fails with.
@@ -26,14 +26,16 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     runtime = Runtime()
     _watch_signals(runtime.interrupt)
     _prepare_streams()
+    if asked_for_json(sys.argv[1:] if arguments is None else arguments, os.environ):
+        speak_json()
     try:
         code = run(arguments, runtime)
     except BrokenPipeError:
-        _abandon(sys.stdout)
-        _abandon(sys.stderr)
+        abandon(sys.stdout)
+        abandon(sys.stderr)
         code = _SIGPIPE
     except Cancelled as cancelled:
-        code = 128 + cancelled.signum
+        code = _interrupted(cancelled.signum)
     sys.exit(code)
 
 
@@ -55,52 +57,65 @@ def run(arguments: list[str] | None, runtime: Runtime) -> int:
             raise BrokenPipeError from None
         raise
     except click.exceptions.NoArgsIsHelpError as error:
-        _say(error.format_message())
+        if speaks_json():
+            complain("usage.no_command", "no command was given", _usage_hint(error), ExitCode.USAGE)
+        else:
+            show("usage.no_command", [error.format_message()])
         return ExitCode.USAGE
     except click.Abort:
         return 128 + signal.SIGINT
     except click.ClickException as error:
-        return _complain(_escaped(error.format_message()), _usage_hint(error), ExitCode.USAGE)
+        complain(_usage_id(error), _escaped(error.format_message()), _usage_hint(error), ExitCode.USAGE)
+        return ExitCode.USAGE
     except AuditError as error:
-        _trace(runtime)
-        return _complain(error.message, error.hint, error.exit_code)
+        complain_of(error, _trace(runtime))
+        return error.exit_code
     except Exception as error:  # noqa: BLE001 (a crash: the contract's 70)
-        _trace(runtime)
-        if isinstance(error, OSError) and _is_of_a_stream(error):
-            _abandon(sys.stdout)
-            return _complain(
-                f"standard output could not be written in full: {error.strerror}",
-                "free some space, or name a file by -o FILE",
-                ExitCode.INCOMPLETE,
-            )
-        return _complain(
-            _escaped(f"a defect in dedupaudit: {type(error).__name__}: {error}"),
-            "" if runtime.verbose else "run again with -v for the traceback, and report it",
-            ExitCode.CRASH,
+        return _crashed(error, runtime)
+
+
+def _crashed(error: Exception, runtime: Runtime) -> int:
+    """Say what ended the program that is no failure of its own, and return the exit code."""
+    if isinstance(error, OSError) and _is_of_a_stream(error):
+        abandon(sys.stdout)
+        complain(
+            "output.stdout",
+            f"standard output could not be written in full: {error.strerror}",
+            "free some space, or name a file by -o FILE",
+            ExitCode.INCOMPLETE,
+            _trace(runtime),
         )
+        return ExitCode.INCOMPLETE
+    complain(
+        "crash",
+        _escaped(f"a defect in dedupaudit: {type(error).__name__}: {error}"),
+        "" if runtime.verbose else "run again with -v for the traceback, and report it",
+        ExitCode.CRASH,
+        _trace(runtime),
+    )
+    return ExitCode.CRASH
+
+
+def _interrupted(signum: int) -> int:
+    """Return a signal's exit code. Who sent it knows of it; a program that reads the lines has to be told."""
+    code = 128 + signum
+    if speaks_json():
+        complain("interrupted", f"stopped by {signal.Signals(signum).name}", "", code)
+    return code
+
+
+def _usage_id(error: click.ClickException) -> str:
+    """Return the id of click's own errors."""
+    if isinstance(error, click.NoSuchOption):
+        return "usage.no_such_option"
+    if isinstance(error, click.MissingParameter):
+        return "usage.missing"
+    return "usage.bad_value" if isinstance(error, click.BadParameter) else "usage"
 
 
 def _usage_hint(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     return f"see `{context.command_path} --help`" if context else "see `dedupaudit --help`"
-
-
-def _complain(message: str, hint: str, code: int) -> int:
-    """Say on stderr what happened and what to do next; both are escaped already."""
-    from dedupaudit.redact import scrub
-
-    _say(scrub(f"dedupaudit: {message}") + (scrub(f"\n  hint: {hint}") if hint else ""))
-    return int(code)
-
-
-def _say(text: str) -> None:
-    """Write to stderr; where that is full, the exit code alone has to say it."""
-    try:
-        click.echo(text, err=True)
-    except BrokenPipeError:
-        raise
-    except OSError:
-        _abandon(sys.stderr)
 
 
 def _escaped(text: str) -> str:
@@ -110,14 +125,16 @@ def _escaped(text: str) -> str:
     return "\n".join(map(escape, text.split("\n")))
 
 
-def _trace(runtime: Runtime) -> None:
-    if runtime.verbose:
-        import traceback
+def _trace(runtime: Runtime) -> str:
+    """Return the traceback of the error at hand where -v asks for it."""
+    if not runtime.verbose:
+        return ""
+    import traceback
 
-        from dedupaudit.redact import scrub
+    from dedupaudit.redact import scrub
 
-        # A driver's own message may hold a foreign value as it is.
-        _say(_escaped(scrub(traceback.format_exc().rstrip("\n"))))
+    # A driver's own message may hold a foreign value as it is.
+    return _escaped(scrub(traceback.format_exc().rstrip("\n")))
 
 
 def _watch_signals(interrupt: Interrupt) -> None:
@@ -157,10 +174,3 @@ def _prepare_streams() -> None:
 def _is_of_a_stream(error: OSError) -> bool:
     """Say whether a write to a standard stream failed: an error about a file names the file."""
     return error.errno in _UNWRITABLE and error.filename is None
-
-
-def _abandon(stream: TextIO) -> None:
-    """Point a stream that takes no more elsewhere, so that Python's flush at exit has nothing to say."""
-    with suppress(OSError, ValueError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())

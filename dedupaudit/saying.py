@@ -138,6 +138,12 @@ def question(text: str) -> None:
         _echo(scrub(f"{text}: "), nl=False)
 
 
+def end_of_answer() -> None:
+    """End the line on which nobody answered a question."""
+    if not _speaks_json:
+        _echo("")
+
+
 def abandon(stream: TextIO) -> None:
     """Point a stream that takes no more elsewhere, so that Python's flush at exit has nothing to say."""
     with suppress(OSError, ValueError):

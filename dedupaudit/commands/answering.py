@@ -84,6 +84,16 @@ def file_word(path: str) -> str:
     return quote(visible(f"./{path}" if path.startswith("-") else path, 400))
 
 
+def tell_plan(lines: Sequence[str], *, aside: bool) -> None:
+    """Tell what a plan comes to: on stdout, or on stderr where stdout has the plan or its SQL."""
+    from dedupaudit.saying import show
+
+    if aside:
+        show("plan", lines)
+    else:
+        print_lines(lines)
+
+
 def print_lines(lines: Iterable[str]) -> None:
     """Write lines on stdout as they come."""
     from dedupaudit.redact import scrub

@@ -6,17 +6,9 @@ import sys
 from collections.abc import Sequence
 from shlex import quote
 
-import click
-
 from dedupaudit.display import visible
 from dedupaudit.errors import Refused, UsageError
-from dedupaudit.redact import scrub
-
-
-def say(lines: Sequence[str]) -> None:
-    """Say lines on stderr: what is asked or told beside the report."""
-    for line in lines:
-        click.echo(scrub(line), err=True)
+from dedupaudit.saying import end_of_answer, question, show
 
 
 def ask(lines: Sequence[str], name: str, given: str | None, *, quiet: bool) -> None:
@@ -31,16 +23,16 @@ def ask(lines: Sequence[str], name: str, given: str | None, *, quiet: bool) -> N
                 f"if that is what you want: {_flag(name)}",
             )
         if not quiet:
-            say(lines)
+            show("offer", lines)
         return
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("this changes data, and there is no terminal to ask on", f"say yes with {_flag(name)}")
-    say(lines)
-    click.echo(f"Type {visible(name)} to go on: ", nl=False, err=True)
+    show("offer", lines)
+    question(f"Type {visible(name)} to go on")
     # Not input(): that would write to stdout, which is the report's alone.
     typed = sys.stdin.buffer.readline().decode(sys.stdin.encoding or "utf-8", "replace")
     if not typed.endswith("\n"):
-        click.echo(err=True)
+        end_of_answer()
     if not _is_name(typed.rstrip("\r\n"), name):
         raise Refused("not confirmed: nothing was changed", "type the name, as it was shown, to go on")
 

@@ -81,10 +81,11 @@ def _say_checked(directory: Path, truth: Truth) -> None:
     from shlex import quote
 
     from dedupaudit.display import visible
+    from dedupaudit.saying import show
 
     place = f"{visible(quote(str(directory)))}/truth.json"
     found = f"all {len(truth.findings)} planted findings found, nothing else reported."
-    click.echo(f"\nChecked against {place}: {found}", err=True)
+    show("demo.checked", ["", f"Checked against {place}: {found}"])
 
 
 def _say_plan(runtime: Runtime, settings: Settings) -> None:
@@ -93,14 +94,13 @@ def _say_plan(runtime: Runtime, settings: Settings) -> None:
     from dedupaudit.repair.plan import Limit
     from dedupaudit.repair.planning import PlanRequest, planned
     from dedupaudit.repair.telling import plan_summary
+    from dedupaudit.saying import show
 
     # As many rows as were asked for: the share of duplicates is the demo's own, and no sign of a wrong key.
     request = PlanRequest("activities", Limit(percent=100.0))
     with planned(settings, request, interrupt=runtime.interrupt, progress=SILENT) as (plan, _table):
         lines = plan_summary(plan.header)
-    click.echo("\nWhat a repair of the activities would do (nothing was changed):\n", err=True)
-    for line in lines:
-        click.echo(line, err=True)
+    show("demo.plan", ["", "What a repair of the activities would do (nothing was changed):", "", *lines])
 
 
 def _say_next(directory: Path) -> None:
@@ -108,8 +108,9 @@ def _say_next(directory: Path) -> None:
     from shlex import quote
 
     from dedupaudit.display import visible
+    from dedupaudit.saying import show
 
-    click.echo(
+    lines = (
         "\nWhat to type next:\n"
         f"  cd {visible(quote(str(directory)))}\n"
         "  dedupaudit explain activity_1766557428498        one ID's story across logs, rows and objects\n"
@@ -120,6 +121,6 @@ def _say_next(directory: Path) -> None:
         "  dedupaudit repair plan activities -o plan.jsonl  the plan as a file: what goes, what stays, why\n"
         "  dedupaudit repair apply plan.jsonl               do what it says: it asks first, and keeps what it removes\n"
         "  dedupaudit repair undo last                      bring all of it back\n"
-        "  dedupaudit scan --db sqlite:///your.db           your own database: nothing in it is changed",
-        err=True,
+        "  dedupaudit scan --db sqlite:///your.db           your own database: nothing in it is changed"
     )
+    show("demo.next", lines.split("\n"))

@@ -147,6 +147,7 @@ def _write(path: Path | None, text: str) -> None:
 def _say(path: Path | None, entries: Sequence[Entry], databases: Sequence[DatabaseSettings]) -> None:
     """Say on stderr what was written, what it leaves to the reader, and what to type next."""
     from dedupaudit.display import visible
+    from dedupaudit.saying import show
 
     active = sum(entry.is_active for entry in entries)
     keyless = sum(entry.is_table and not entry.is_active for entry in entries)
@@ -163,7 +164,7 @@ def _say(path: Path | None, entries: Sequence[Entry], databases: Sequence[Databa
     if len(databases) > 1:
         lines.append(f"dedupaudit: the tables are those of database {databases[0].name}, the first of {len(databases)}")
     lines.append(f"  next: {_next(path, active, keyless)}")
-    click.echo("\n".join(lines), err=True)
+    show("init.written", lines)
 
 
 def _next(path: Path | None, active: int, keyless: int) -> str:

@@ -194,15 +194,19 @@ def shared(*groups: str) -> Callable[[Command], Command]:
 
 
 def settings_of(given: dict[str, Any]) -> Settings:
-    """Return the settings: what flags and environment give goes before what the files say."""
+    """Return the settings: what flags and environment give goes before what the files say.
+
+    Where these say log_json, all that is said from now on is JSON.
+    """
     from dedupaudit.config import load_settings
+    from dedupaudit.saying import speak_json
 
     options = dict(given)
     db = options.pop("db", ())
     config = options.pop("config", None)
     objects = {field: options.pop(flag, None) for flag, field in _OBJECT_FIELDS.items()}
     logs = {"files": list(options.pop("logs", None) or ()) or None, "timezone": options.pop("timezone", None)}
-    return load_settings(
+    settings = load_settings(
         config,
         cwd=Path.cwd(),
         environ=os.environ,
@@ -216,6 +220,9 @@ def settings_of(given: dict[str, Any]) -> Settings:
             if value not in (None, ())
         },
     )
+    if settings.options.log_json:
+        speak_json()
+    return settings
 
 
 def refuse_bytes(tables: tuple[str, ...]) -> None:

@@ -6,12 +6,10 @@ import gc
 import os
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import click
 
 from dedupaudit.building import FindingSink, Outcome
 from dedupaudit.commands.outputs import refuse_inputs
@@ -25,13 +23,14 @@ from dedupaudit.masking import mask_of
 from dedupaudit.model import Finding, Report
 from dedupaudit.notifying import notify
 from dedupaudit.progress import SILENT, Progress
-from dedupaudit.redact import scrub
 from dedupaudit.reports.write import check_writable
+from dedupaudit.saying import say, speaks_json
 from dedupaudit.scan import ScanRequest, scan
 
 if TYPE_CHECKING:
     from dedupaudit.config import Options, Settings
     from dedupaudit.interrupt import Runtime
+    from dedupaudit.masked import Mask
 
 _Run = Callable[[ScanRequest, Progress, "FindingSink | None"], Outcome]
 
@@ -63,7 +62,7 @@ def announcing(options: Options) -> Callable[[str], None]:
 
     def announce(text: str) -> None:
         if not options.quiet:
-            click.echo(scrub(f"dedupaudit: {text}"), err=True)
+            say("announcement", text)
 
     return announce
 
@@ -74,7 +73,7 @@ def told(outcome: Outcome, options: Options) -> None:
     _say_what_failed(outcome.report)
     if not options.quiet:
         for remark in outcome.remarks:
-            click.echo(scrub(f"dedupaudit: {remark}"), err=True)
+            say("remark", remark)
 
 
 def run_audit(runtime: Runtime, settings: Settings, tables: tuple[str, ...]) -> int:
@@ -104,8 +103,9 @@ def run_explain(runtime: Runtime, settings: Settings, ident: str) -> int:
     def run(request: ScanRequest, progress: Progress, _sink: FindingSink | None) -> Outcome:
         return explain(settings, ident, request, interrupt=runtime.interrupt, progress=progress)
 
-    mask = mask_of(settings.options, os.environ)
-    outcome = run_with_sink(settings, (), "explain", run)
+    mask = mask_of(settings.options, os.environ, settings.databases)
+    with mask.errors(ident) if mask else nullcontext():
+        outcome = run_with_sink(settings, (), "explain", run, mask=mask)
     if mask:
         outcome = replace(outcome, report=mask.report(outcome.report))
     told(outcome, settings.options)
@@ -119,9 +119,11 @@ def reported(settings: Settings, tables: tuple[str, ...], command: str, run: _Ru
     """
     options = settings.options
     watch = Watch(settings)
-    with locked(settings), memory_of(settings) as memory:
+    with locked(settings, command), memory_of(settings) as memory:
         watch.memory = memory
-        outcome = watch.judged(run_with_sink(settings, tables, command, run, watch))
+        with watch.mask.errors() if watch.mask else nullcontext():
+            outcome = run_with_sink(settings, tables, command, run, watch, watch.mask)
+        outcome = watch.judged(outcome)
         code = outcome.exit_code(options.fail_on, exit_zero=options.exit_zero)
         memory.keep(outcome.report, code)
         try:
@@ -139,7 +141,7 @@ class Watch:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._mask = mask_of(settings.options, os.environ)
+        self.mask = mask_of(settings.options, os.environ, settings.databases)
         self._has_thresholds = has_thresholds(settings)
         self._tally = Tally()
         self.memory: Memory = Forgetful()
@@ -150,7 +152,7 @@ class Watch:
             return None
 
         def take(finding: Finding) -> None:
-            finding = self._mask.finding(finding) if self._mask else finding
+            finding = self.mask.finding(finding) if self.mask else finding
             finding = self.memory.mark(finding)
             self._tally.add(finding)
             self.memory.take(finding)
@@ -161,8 +163,11 @@ class Watch:
 
     def judged(self, outcome: Outcome) -> Outcome:
         """Return the outcome masked, held against the baseline and the thresholds: what is left fails."""
-        report = self._mask.report(outcome.report) if self._mask else outcome.report
+        report = self.mask.report(outcome.report) if self.mask else outcome.report
         report = self.memory.compared(report)
+        if self.mask and report.summary.changes:
+            # What is gone is told as the baseline has it, which may be a report that nobody masked.
+            report = self.mask.report(report)
         held = tolerances(self._settings, report, self._tally) if self._has_thresholds else ()
         summary = report.summary.model_copy(update={"thresholds": held})
         failing = outcome.confirmed
@@ -172,7 +177,12 @@ class Watch:
 
 
 def run_with_sink(
-    settings: Settings, tables: tuple[str, ...], command: str, run: _Run, watch: Watch | None = None
+    settings: Settings,
+    tables: tuple[str, ...],
+    command: str,
+    run: _Run,
+    watch: Watch | None = None,
+    mask: Mask | None = None,
 ) -> Outcome:
     """Run with progress and a sink of findings; where a report cannot go is said before the run, not after."""
     options = settings.options
@@ -194,6 +204,7 @@ def run_with_sink(
         command=command,
         engine=options.engine,
         memory_limit=options.memory_limit,
+        learn=mask.learn if mask else None,
     )
     collect_seldom()
     with ExitStack() as stack:
@@ -203,7 +214,11 @@ def run_with_sink(
             from dedupaudit.reports.findings import open_findings
 
             write = stack.enter_context(open_findings(Path(options.findings), options.memory_limit)).write
-        return run(request, progress, watch.sink(write) if watch else write)
+        outcome = run(request, progress, watch.sink(write) if watch else write)
+        if mask:
+            # Inside the block, so that the file of findings is not put in its place.
+            mask.refuse_unknown()
+        return outcome
 
 
 def collect_seldom() -> None:
@@ -213,8 +228,16 @@ def collect_seldom() -> None:
 
 
 def progress_for(options: Options, stack: ExitStack) -> Progress:
-    """Return progress for a terminal that wants it, else silence."""
-    if options.quiet or options.no_progress or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+    """Return progress for a terminal that wants it, or for a program that reads stderr; else silence."""
+    if options.quiet or options.no_progress:
+        return SILENT
+    if speaks_json():
+        from dedupaudit.commands.progress_json import JsonProgress
+
+        lines = JsonProgress()
+        stack.callback(lines.finish)
+        return lines
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         return SILENT
     from dedupaudit.commands.progress import TerminalProgress
 
@@ -226,9 +249,11 @@ def progress_for(options: Options, stack: ExitStack) -> Progress:
 def _say_what_failed(report: Report) -> None:
     """Repeat on stderr what could not be looked at, -q or not: a report in a file is not read at once."""
     said = dict.fromkeys(
-        (row.status, row.source if row.target == "*" else f"{row.source}.{row.target}", row.reason)
+        (row.status, row.source, row.target, row.reason)
         for row in report.coverage
         if row.status in ("failed", "stopped")
     )
-    for status, where, reason in said:
-        click.echo(scrub(f"dedupaudit: {status}: {visible(where)}: {reason}"), err=True)
+    for status, source, target, reason in said:
+        where = visible(source if target == "*" else f"{source}.{target}")
+        facts = {"source": source, "target": target, "reason": reason}
+        say(f"coverage.{status}", f"{status}: {where}: {reason}", **facts)

@@ -110,9 +110,9 @@ def _request(plan: Path, given: dict[str, Any]) -> ApplyRequest:
 
 def _tell_stop(migrated: Migrated, settings: Settings) -> None:
     """Say on stderr that it did not get to the end, where the report is no text there."""
-    from dedupaudit.commands.asking import say
     from dedupaudit.display import visible
+    from dedupaudit.saying import say
 
     options = settings.options
     if migrated.stopped is not None and (options.output != "-" or options.format == "json"):
-        say([f"dedupaudit: stopped: {visible(migrated.stopped, 500)}; the same command goes on"])
+        say("migrate.incomplete", f"stopped: {visible(migrated.stopped, 500)}; the same command goes on")

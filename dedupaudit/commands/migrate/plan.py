@@ -14,7 +14,7 @@ import click
 
 from dedupaudit.commands.completing import table_names
 from dedupaudit.commands.options import option, refuse_bytes, settings_of, shared
-from dedupaudit.errors import AuditError, ExitCode
+from dedupaudit.errors import AuditError, ExitCode, Refused
 from dedupaudit.interrupt import Runtime
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class _Planning:
                 except AuditError as error:
                     if len(names) == 1:
                         raise
-                    self._complain(name, error.message, error.hint, error.exit_code)
+                    self._complain(name, error)
                     continue
                 self._tell(plan, path, is_first=number == 0)
         self._answer()
@@ -189,10 +189,9 @@ class _Planning:
 
     def _tell(self, plan: MigrationPlan, path: str | None, *, is_first: bool) -> None:
         """Say what a plan comes to: on stdout, unless the plan or its SQL went there."""
-        from dedupaudit.commands.answering import width_of
+        from dedupaudit.commands.answering import tell_plan, width_of
         from dedupaudit.migrate.telling_json import plan_json
         from dedupaudit.migrate.telling_plan import plan_lines
-        from dedupaudit.redact import scrub
 
         header, options = plan.header, self.settings.options
         if options.format == "json":
@@ -200,30 +199,31 @@ class _Planning:
         elif not (self.aside and options.quiet):
             width = width_of(sys.stderr if self.aside else sys.stdout)
             lines = plan_lines(header, plan.steps, width, in_full=options.verbose, briefly=self.aside)
-            for line in [*([] if is_first else ["", ""]), *lines, *self._next(plan, path)]:
-                click.echo(scrub(line), err=self.aside)
+            apart = [] if is_first else ["", ""]
+            tell_plan([*apart, *lines, *self._next(plan, path)], aside=self.aside)
         if plan.refused:
             self._refused(plan)
 
     def _refused(self, plan: MigrationPlan) -> None:
         """Say on stderr what forbids it: in full where nobody saw it yet."""
-        from dedupaudit.display import escape, visible
+        from dedupaudit.display import escape
 
         table, options = plan.header.table, self.settings.options
         if options.format == "json" or (self.aside and options.quiet):
             for concern in plan.refused:
-                self._complain(table, escape(concern.message), escape(concern.hint), ExitCode.REFUSED)
+                self._complain(table, Refused(escape(concern.message), escape(concern.hint)))
             return
         reasons = "one reason" if len(plan.refused) == 1 else f"{len(plan.refused)} reasons"
         told = f"refused, for {reasons} (under PREFLIGHT); no plan was written"
-        self._complain(visible(table), told, "", ExitCode.REFUSED)
+        self._complain(table, Refused(told))
 
-    def _complain(self, table: str, message: str, hint: str, code: ExitCode) -> None:
-        from dedupaudit.commands.asking import say
+    def _complain(self, table: str, error: AuditError) -> None:
+        """Say what one table's plan came to; the others are planned all the same."""
         from dedupaudit.display import visible
+        from dedupaudit.saying import complain
 
-        self.codes.add(code)
-        say([f"dedupaudit: {visible(table)}: {message}", *([f"  hint: {hint}"] if hint else [])])
+        self.codes.add(error.exit_code)
+        complain(error.id, f"{visible(table)}: {error.message}", error.hint, error.exit_code)
 
     def _next(self, plan: MigrationPlan, path: str | None) -> list[str]:
         """Return what to type next."""
@@ -248,7 +248,8 @@ class _Planning:
         ]
 
     def _answer(self) -> None:
+        from dedupaudit.commands.answering import tell_plan
         from dedupaudit.repair.telling import as_json
 
         if self.settings.options.format == "json":
-            click.echo(as_json({"plans": self.documents}), err=self.aside)
+            tell_plan([as_json({"plans": self.documents})], aside=self.aside)

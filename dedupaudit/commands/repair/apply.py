@@ -91,11 +91,11 @@ def _request(plan: Path, given: dict[str, Any]) -> ApplyRequest:
 def _tell(applied: Applied, settings: Settings) -> None:
     """Write what came of it; that not all of it was done is said on stderr too, where the report is no text there."""
     from dedupaudit.commands.answering import answer, where
-    from dedupaudit.commands.asking import say
     from dedupaudit.conservation import proof_line
     from dedupaudit.repair.past import Known
     from dedupaudit.repair.telling import applied_lines, run_json, skipped_json
     from dedupaudit.reports.words import plural
+    from dedupaudit.saying import say
 
     run, options = applied.run, settings.options
     answer(
@@ -110,8 +110,9 @@ def _tell(applied: Applied, settings: Settings) -> None:
     if options.output == "-" and options.format != "json":
         return
     if applied.proof is not None and not applied.proof.holds:
-        say([f"dedupaudit: {proof_line(applied.proof)}"])
+        say("repair.incomplete", proof_line(applied.proof))
     elif applied.stopped:
-        say([f"dedupaudit: stopped: {applied.stopped}; the same command goes on"])
+        say("repair.incomplete", f"stopped: {applied.stopped}; the same command goes on")
     elif run.groups_skipped:
-        say([f"dedupaudit: {plural(run.groups_skipped, 'ID')} skipped: `dedupaudit repair show {run.id}` says why"])
+        why = f"`dedupaudit repair show {run.id}` says why"
+        say("repair.incomplete", f"{plural(run.groups_skipped, 'ID')} skipped: {why}")

@@ -142,8 +142,7 @@ def _explained(path: Path, groups: Iterator[Group]) -> Iterator[Group]:
 
 def _tell(header: Header, output: str | None, settings: Settings, reported: int | None, *, sql: bool) -> None:
     """Say what the plan comes to: on stdout, unless the plan or its SQL went there."""
-    from dedupaudit.commands.answering import width_of
-    from dedupaudit.redact import scrub
+    from dedupaudit.commands.answering import tell_plan, width_of
     from dedupaudit.repair.telling import as_json, plan_summary
 
     options = settings.options
@@ -151,11 +150,11 @@ def _tell(header: Header, output: str | None, settings: Settings, reported: int 
     if aside and options.quiet:
         return
     if options.format == "json":
-        click.echo(as_json({**header.model_dump(by_alias=True), "plan": output}), err=aside)
-        return
-    width = width_of(sys.stderr if aside else sys.stdout)
-    for line in [*plan_summary(header, width, reported), *_next(header, output, sql=sql)]:
-        click.echo(scrub(line), err=aside)
+        lines = [as_json({**header.model_dump(by_alias=True), "plan": output})]
+    else:
+        width = width_of(sys.stderr if aside else sys.stdout)
+        lines = [*plan_summary(header, width, reported), *_next(header, output, sql=sql)]
+    tell_plan(lines, aside=aside)
 
 
 def _next(header: Header, output: str | None, *, sql: bool) -> list[str]:
@@ -188,12 +187,15 @@ class _Told(NamedTuple):
 def _told(report: str | None) -> _Told | None:
     if report is None:
         return None
-    from dedupaudit.commands.asking import say
     from dedupaudit.commands.report import read_report
     from dedupaudit.reports.saved import load
+    from dedupaudit.saying import say
 
     saved = load(read_report(report), report)
     if saved.truncated:
-        say([f"dedupaudit: the report was cut to {len(saved.findings):,} findings: the plan covers those alone"])
+        say(
+            "plan.part_of_report",
+            f"the report was cut to {len(saved.findings):,} findings: the plan covers those alone",
+        )
     found = [one for one in saved.findings if one.check == "duplicate_ids"]
     return _Told({one.fingerprint: one.cause for one in found}, Counter(one.target for one in found))
