@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -33,10 +33,13 @@ from dedupaudit.model import (
     Tool,
     Verdict,
 )
+from dedupaudit.sources.tables.table import Table
 from dedupaudit.times import iso, to_micros
 from dedupaudit.worst import Worst
 
 FindingSink = Callable[[Finding], None]
+Learn = Callable[[str, Sequence[Table]], None]
+"""Takes a source's name and the tables that are audited there, when they are known."""
 INTERRUPTED = "the run was interrupted"
 
 
@@ -80,6 +83,7 @@ class Building:
     command: str
     max_findings: int
     sink: FindingSink | None = None
+    learn: Learn | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     coverage: list[Coverage] = field(default_factory=list)
     tables: dict[str, TableSummary] = field(default_factory=dict)

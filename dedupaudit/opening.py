@@ -77,4 +77,6 @@ def tables_of(source: TableSource, settings: Settings, asked: Sequence[str], bui
         status: Status = "failed" if len(settings.databases) > 1 else "skipped"
         reason = f"none of {', '.join(DEFAULT_TABLES)} exists here: is it the right database?"
         building.cover(source.name, "*", "*", status, reason=reason)
+    if building.learn:
+        building.learn(source.name, tables)
     return tables

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from dedupaudit.building import INTERRUPTED, Building, FindingSink, Outcome, reason_of, status_of
+from dedupaudit.building import INTERRUPTED, Building, FindingSink, Learn, Outcome, reason_of, status_of
 from dedupaudit.causes.collisions import collisions_of
 from dedupaudit.causes.explainer import Explainer, cause_counts
 from dedupaudit.checks import TABLE_CHECKS
@@ -39,6 +39,8 @@ class ScanRequest:
     command: str = "scan"
     engine: Engine = "auto"
     memory_limit: int = 256_000_000
+    learn: Learn | None = None
+    """Who wants to know the tables before the first row is read."""
 
     @property
     def reading(self) -> Reading:
@@ -47,7 +49,7 @@ class ScanRequest:
 
     def building(self, sink: FindingSink | None = None) -> Building:
         """Return an empty report of this request."""
-        return Building(self.command, self.max_findings, sink)
+        return Building(self.command, self.max_findings, sink, learn=self.learn)
 
 
 def scan(
