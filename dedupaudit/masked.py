@@ -17,7 +17,6 @@ from pydantic import BaseModel
 from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, UsageError
 from dedupaudit.model import (
-    Base64,
     Coverage,
     Evidence,
     Explanation,
@@ -41,6 +40,7 @@ from dedupaudit.retelling import (
     message_of,
     object_text,
     row_text,
+    text_of,
 )
 from dedupaudit.sources.tables.table import Table
 from dedupaudit.told import five_lines
@@ -77,16 +77,14 @@ class Mask:
         """Return the hash of a value's text; NULL, and what is hidden already, stay."""
         if value is None or (isinstance(value, str) and _MASKED.fullmatch(value)):
             return value
-        text = visible_bytes(value) if isinstance(value, Base64) else str(value)
-        return PREFIX + digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256").hex()[:16]
+        return PREFIX + digest(self._key, text_of(value).encode("utf-8", "surrogatepass"), "sha256").hex()[:16]
 
     def hides(self, source: str, table: str, column: str) -> bool:
         """Say whether the values of a table's column are hidden."""
         place = source, table, column
         known = self._decided.get(place)
         if known is None:
-            forms = (column, f"{table}.{column}", f"{source}.{table}.{column}")
-            known = self._decided[place] = any(form.casefold() in self._names for form in forms)
+            known = self._decided[place] = any(form.casefold() in self._names for form in _forms(*place))
         return known
 
     # ---- what the catalogs say
@@ -100,7 +98,7 @@ class Mask:
         for table in tables:
             self._tables[table.label] = table
             for column in table.catalog.columns:
-                for form in (column.name, f"{table.name}.{column.name}", f"{table.label}.{column.name}"):
+                for form in _forms(table.source, table.name, column.name):
                     self._columns.setdefault(form.casefold(), form)
             self._refuse_counted(table)
         self._waiting.discard(source)
@@ -113,6 +111,16 @@ class Mask:
         if unknown and self._tables:
             hint = did_you_mean(unknown[0], self._columns.values()) or "COLUMN or TABLE.COLUMN, of tables in this run"
             raise UsageError(f"--mask {visible(unknown[0])}: no audited table has such a column", hint)
+
+    def unmet(self) -> tuple[str, ...]:
+        """Return the names that no key of the findings looked at so far has; a saved report knows no other columns."""
+        met = {
+            form.casefold()
+            for (source, table, column), is_hidden in self._decided.items()
+            if is_hidden
+            for form in _forms(source, table, column)
+        }
+        return tuple(name for folded, name in self._names.items() if folded not in met) if self._decided else ()
 
     def _refuse_counted(self, table: Table) -> None:
         parts = [part for part in (table.upload, table.objects) if part]
@@ -136,23 +144,18 @@ class Mask:
         if finding.check in NAMES_ONLY and finding.key.keys() <= {"index"}:
             return finding
         key, fingerprint, is_hidden = self._keyed(finding)
-        changes: dict[str, Any] = {}
-        own: dict[str, str] = {}
-        if is_hidden:
-            changes = {"key": key, "fingerprint": fingerprint, "key_raw": None}
-            own = {
-                visible(value): str(hidden)
-                for value, hidden in zip(finding.key.values(), key.values(), strict=True)
-                if isinstance(value, str)
-            }
         is_plain = not is_hidden and finding.check in OF_KEYS
-        changes["evidence"] = tuple(self._evidence(one, finding.check, own, is_plain) for one in finding.evidence)
+        changes: dict[str, Any] = {} if is_plain else {"message": message_of(finding, key)}
+        if is_hidden:
+            changes |= {"key": key, "fingerprint": fingerprint, "key_raw": None}
+        if finding.evidence:
+            own = _Own(finding.key, key)
+            changes["evidence"] = tuple(self._evidence(one, finding.check, own, is_plain) for one in finding.evidence)
         if finding.cause and finding.cause.model_extra:
             changes["cause"] = _bare(finding.cause)
         if not is_told(finding.check):
             changes |= {"suggestion": "", "cause": None}
-        masked = finding.model_copy(update=changes)
-        return masked if is_plain else masked.model_copy(update={"message": message_of(masked)})
+        return finding.model_copy(update=changes) if changes else finding
 
     def _keyed(self, finding: Finding | GoneFinding) -> tuple[dict[str, KeyValue], str, bool]:
         """Return key and fingerprint, hidden where they must be, and whether any of it is."""
@@ -172,7 +175,7 @@ class Mask:
             fingerprint = digest(self._key, fingerprint.encode("utf-8", "surrogatepass"), "sha256").hex()
         return key, fingerprint, is_hidden
 
-    def _evidence(self, one: Evidence, check: str, own: dict[str, str], is_plain: bool) -> Evidence:
+    def _evidence(self, one: Evidence, check: str, own: _Own, is_plain: bool) -> Evidence:
         where, text = one.where, one.text
         if one.kind == "row":
             where = self._row_place(where)
@@ -188,20 +191,18 @@ class Mask:
             return one
         return Evidence.model_construct(kind=one.kind, at=one.at, where=where, text=text)
 
-    def _shown(self, shown: str, own: dict[str, str]) -> str:
+    def _shown(self, shown: str, own: _Own) -> str:
         """Return the hash of a value as people were shown it; the finding's own is that of the value itself."""
-        return own.get(shown) or str(self.value(shown))
+        return own.hidden(shown) or str(self.value(shown))
 
     def _row_place(self, where: str) -> str:
-        found = _LOCATED.fullmatch(where)
-        if found is None:
+        label, found, _ = where.partition(" pk=")
+        if found and self._is_open(label, _primary_key):
             return where
-        label, word, locator = found.groups()
-        if word != "pk" and _ROW_NUMBER.fullmatch(locator):
+        located = _LOCATED.fullmatch(where)
+        if located is None or (located[2] != "pk" and _ROW_NUMBER.fullmatch(located[3])):
             return where
-        if word == "pk" and self._is_open(label, lambda table: table.catalog.primary_key):
-            return where
-        return f"{label} {word}={self.value(locator)}"
+        return f"{located[1]} {located[2]}={self.value(located[3])}"
 
     def _is_open(self, label: str, columns: Callable[[Table], Sequence[str]]) -> bool:
         """Say whether some columns of a table are known, and none of them is hidden."""
@@ -286,7 +287,7 @@ class Mask:
             where, text = self._row_place(where), row_text(text)
         elif moment.kind == "log":
             text, device = log_event(text)
-            text += f" ({self.value(device[2:-1])})" if device[:2] == " (" and device[-1:] == ")" else ""
+            text += f" ({self.value(device)})" if device else ""
         elif moment.kind == "object":
             where, text = str(self.value(where)), object_text(text)
         changes = {"where": where, "text": text}
@@ -311,6 +312,21 @@ class Mask:
             raise RuntimeError(f"{type(error).__name__}, {HIDDEN_REASON}") from None
 
 
+class _Own:
+    """A finding's own key as people are shown it, and what hides it; worked out when it is asked for."""
+
+    def __init__(self, key: dict[str, KeyValue], hidden: dict[str, KeyValue]) -> None:
+        self._key, self._hidden = key, hidden
+        self._known: dict[str, str] | None = None
+
+    def hidden(self, shown: str) -> str | None:
+        """Return the hash of the part of the key that is shown so."""
+        if self._known is None:
+            pairs = zip(self._key.values(), self._hidden.values(), strict=True)
+            self._known = {visible(value): str(hash_) for value, hash_ in pairs if isinstance(value, str)}
+        return self._known.get(shown)
+
+
 class _Findings(Sequence[Finding]):
     """Findings that are masked when they are looked at: those of a big saved report do not fit into memory."""
 
@@ -333,14 +349,13 @@ class _Findings(Sequence[Finding]):
         return self._mask(self._findings[index])
 
 
-def visible_bytes(value: Base64) -> str:
-    """Return bytes as every other text of this tool names them: `0x…`, whole."""
-    import base64
+def _forms(source: str, table: str, column: str) -> tuple[str, ...]:
+    """Return the names that a column can be masked by."""
+    return column, f"{table}.{column}", f"{source}.{table}.{column}"
 
-    try:
-        return "0x" + base64.b64decode(value.base64, validate=True).hex()
-    except ValueError:
-        return value.base64
+
+def _primary_key(table: Table) -> Sequence[str]:
+    return table.catalog.primary_key
 
 
 def _coverage(row: Coverage) -> Coverage:

@@ -6,6 +6,7 @@ A text is kept only where all of it is known to be this tool's own words; whatev
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 
 from dedupaudit.causes.explainer import SAID
 from dedupaudit.checks import LOG_CHECKS
@@ -43,14 +44,25 @@ _OWN_ROW = re.compile(
     r"(?:row \d+ of \d+(?: was stored)?|its row was stored)"
     rf"(?:, the earliest|{_OFFSET})?(?: \(\d+ more not shown\))?"
 )
-_OWN_LOG = re.compile(rf"({'|'.join(map(re.escape, sorted(SAID.values(), key=len, reverse=True)))})((?:{_OFFSET})?)")
+_EVENTS = frozenset(SAID.values())
+_SECONDS = re.compile(r"-?[\d.]+ s")
 _OWN_OBJECT = frozenset(("is there", "is not there", "there is no such object: a 404"))
 _LONGEST_OWN = 200
 
 
+def text_of(value: str | int | Base64) -> str:
+    """Return a value as the text that its hash is made of; bytes are `0x…`, as everywhere in this tool."""
+    if not isinstance(value, Base64):
+        return str(value)
+    try:
+        return "0x" + b64decode(value.base64, validate=True).hex()
+    except ValueError:  # of a report that another hand wrote
+        return value.base64
+
+
 def shown_key(key: dict[str, KeyValue]) -> str:
     """Return a key for people: one part plainly, several in parentheses."""
-    parts = [f"0x{value.base64}" if isinstance(value, Base64) else visible(value) for value in key.values()]
+    parts = [visible(None if value is None else text_of(value)) for value in key.values()]
     return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
 
 
@@ -59,9 +71,9 @@ def is_told(check: str) -> bool:
     return check == "duplicate_ids" or check in _SENTENCES
 
 
-def message_of(finding: Finding) -> str:
-    """Return the message, made of the key, the count, the class and the names of columns alone."""
-    key = shown_key(finding.key)
+def message_of(finding: Finding, hidden: dict[str, KeyValue]) -> str:
+    """Return the message, made of the hidden key, the count, the class and the names of columns alone."""
+    key = shown_key(hidden)
     count = finding.count
     if finding.check == "duplicate_ids":
         differs = f", and differ in {', '.join(map(visible, finding.differs))}" if finding.differs else ""
@@ -80,13 +92,16 @@ def row_text(text: str) -> str:
 
 def log_text(text: str) -> str:
     """Return what a log line tells, if that is the event and its time alone."""
-    return text if len(text) < _LONGEST_OWN and _OWN_LOG.fullmatch(text) else "a log line"
+    if text in _EVENTS:
+        return text
+    event, _, seconds = text.partition(", +")
+    return text if event in _EVENTS and _SECONDS.fullmatch(seconds) else "a log line"
 
 
 def log_event(text: str) -> tuple[str, str]:
-    """Return what a moment's text says of the event, and what follows it: a device, in parentheses."""
-    match = _OWN_LOG.match(text)
-    return (match[0], text[match.end() :]) if match else ("a log line", "")
+    """Return the event that a moment's text begins with, and the device that follows in parentheses."""
+    event, _, device = text.partition(" (")
+    return (event, device.removesuffix(")")) if event in _EVENTS else ("a log line", "")
 
 
 def object_text(text: str) -> str:

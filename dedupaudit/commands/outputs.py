@@ -49,6 +49,8 @@ def _inputs(settings: Settings) -> Iterator[tuple[str, Path]]:
             yield "the password file", database.password_file
     if settings.objects:
         yield from _inputs_of(settings.objects)
+    if settings.options.mask_key_file:
+        yield "the mask's key", Path(settings.options.mask_key_file).expanduser()
     yield from (("the configuration", path) for path in settings.config_files)
 
 

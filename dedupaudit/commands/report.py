@@ -34,6 +34,7 @@ def command(file: str, **given: Any) -> int:
     from dedupaudit.errors import Refused
     from dedupaudit.masking import mask_of
     from dedupaudit.reports.saved import load
+    from dedupaudit.saying import say
 
     options = settings_of(given).options
     report = load(read_report(file), file)
@@ -41,6 +42,9 @@ def command(file: str, **given: Any) -> int:
         raise Refused(f"-o {visible(options.output)} would overwrite the report that is rendered", "name another file")
     mask = mask_of(options, os.environ)
     report_to(mask.report(report) if mask else report, options)
+    for name in mask.unmet() if mask else ():
+        # It may be a device's, which was hidden all the same; a slip would have left an ID in the clear.
+        say("remark", f"--mask {visible(name)}: no finding has a key of this name; check how it is spelt")
     return 0
 
 
