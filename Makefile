@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
-# The servers and the browser that the tests run against; installed by `make test` where it may. That Debian also starts them as services
-# is harmless: the tests start their own, on other ports.
-DEBIAN_PACKAGES := postgresql mariadb-server chromium
+# The servers and the browser that the tests run against, and what reads the recipes (promtool, systemd-analyze); installed
+# by `make test` where it may. That Debian also starts them as services is harmless: the tests start their own, on other ports.
+DEBIAN_PACKAGES := postgresql mariadb-server chromium prometheus systemd
 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
