@@ -44,7 +44,7 @@ def render(report: Report, out: TextIO, style: Style) -> None:
         told=told(report, gathered),
         gathered=gathered,
         rows=gathered.rows,
-        figures=figures(report, gathered),
+        figures=() if story else figures(report, gathered),
         story=story and story_of(story),
         stories=() if story else stories(gathered),
         missed=missed(report),

@@ -94,8 +94,11 @@ def standing_bars(
     few = len(labels) <= 8
     every = {} if few else {"x_labels_major_every": -(-len(labels) // 7), "show_minor_x_labels": False}
     where = "center" if len(series) > 1 else "top"
-    chart = kind(**_settings(height, shown), print_values=few, print_values_position=where, max_scale=6, **every)
+    chart = kind(**_settings(height, shown), print_values=few, print_values_position=where, **every)
     chart.x_labels = list(labels)
+    most = max(sum(_drawable(one.values[at]) for one in series) for at in range(len(labels)))
+    chart.range = (0, most)
+    chart.y_labels = _counts(most)
     for one in series:
         chart.add(None, [_drawable(value) for value in one.values])
     return _svg(chart, name, title, height)
@@ -106,7 +109,7 @@ def lanes(name: str, title: str, points: dict[str, list[float]], shown: Callable
     import pygal
 
     height = 40 * len(points) + 60
-    settings = _settings(height, shown) | {"value_formatter": str, "x_value_formatter": shown}
+    settings = _settings(height, shown) | {"margin_right": 28, "value_formatter": str, "x_value_formatter": shown}
     chart = pygal.XY(**settings, stroke=False, dots_size=5)
     order = list(reversed(points))
     chart.y_labels = [{"value": number + 1, "label": kind} for number, kind in enumerate(order)]
@@ -131,6 +134,14 @@ def _settings(height: int, shown: Callable[[float], str]) -> dict[str, Any]:
         "show_legend": False,
         "value_formatter": lambda value: shown(value) if value else "",
     }
+
+
+def _counts(most: float) -> list[float]:
+    """Return few and round whole numbers from zero on, the last not below the greatest value by much."""
+    step = 1
+    while step * _TICKS < most:
+        step = step * 5 // 2 if str(step).startswith("2") else step * 2
+    return [step * number for number in range(int(most // step) + 1)]
 
 
 def _ticks(seconds: float) -> list[float]:

@@ -85,8 +85,20 @@ def _row(finding: Finding, number: int, anchors: set[str]) -> FindingRow:
         anchor=anchor,
         id=id_text(finding.key),
         where=visible(place(finding.source, finding.target)),
-        evidence=finding.evidence[:most],
+        evidence=_telling(finding.evidence, most),
     )
+
+
+def _telling(evidence: tuple[Evidence, ...], most: int) -> tuple[Evidence, ...]:
+    """Return so many facts, the first ones of each kind: ten rows must not push out the log line that proves why."""
+    if len(evidence) <= most:
+        return evidence
+    of_kind: Counter[str] = Counter()
+    ranked: list[tuple[int, int]] = []
+    for number, fact in enumerate(evidence):
+        ranked.append((of_kind[fact.kind], number))
+        of_kind[fact.kind] += 1
+    return tuple(evidence[number] for number in sorted(number for _, number in sorted(ranked)[:most]))
 
 
 def _anchors(fingerprint: str) -> Iterator[str]:
