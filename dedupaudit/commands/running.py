@@ -21,7 +21,7 @@ from dedupaudit.judging import Tally, has_thresholds, tolerances
 from dedupaudit.locking import locked
 from dedupaudit.masking import mask_of
 from dedupaudit.model import Finding, Report
-from dedupaudit.notifying import notify
+from dedupaudit.notifying import notify, receivers_of
 from dedupaudit.progress import SILENT, Progress
 from dedupaudit.reports.write import check_writable
 from dedupaudit.saying import say, speaks_json
@@ -119,6 +119,7 @@ def reported(settings: Settings, tables: tuple[str, ...], command: str, run: _Ru
     """
     options = settings.options
     watch = Watch(settings)
+    receivers = receivers_of(options)
     with locked(settings, command), memory_of(settings) as memory:
         watch.memory = memory
         with watch.mask.errors() if watch.mask else nullcontext():
@@ -132,7 +133,8 @@ def reported(settings: Settings, tables: tuple[str, ...], command: str, run: _Ru
             # It would be known to the next run, and nobody has seen it.
             memory.withdraw()
             raise
-        is_told = notify(options, outcome.report, memory)
+        # Who stopped the run does not want to wait for others to be told: the next one tells them.
+        is_told = outcome.signum is not None or notify(receivers, options, outcome.report, memory)
     return code if is_told or code else ExitCode.INCOMPLETE
 
 
@@ -204,6 +206,7 @@ def run_with_sink(
         command=command,
         engine=options.engine,
         memory_limit=options.memory_limit,
+        databases=watch.memory.databases if watch else {},
         learn=mask.learn if mask else None,
     )
     collect_seldom()
