@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from dedupaudit.building import INTERRUPTED, Building, FindingSink, Learn, Outcome, reason_of, status_of
@@ -39,6 +39,8 @@ class ScanRequest:
     command: str = "scan"
     engine: Engine = "auto"
     memory_limit: int = 256_000_000
+    databases: dict[str, str] = field(default_factory=dict)
+    """Filled as they are opened: which database each source is, before its first finding."""
     learn: Learn | None = None
     """Who wants to know the tables before the first row is read."""
 

@@ -20,6 +20,7 @@ DRIVERS = {
         "repair/databases/sqlite*.py",
         "migrate/databases/sqlite*.py",
         "demo/*.py",
+        "history/*.py",
     ),
     "psycopg2": (
         "sources/tables/postgresql*.py",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from dedupaudit.display import visible
+from dedupaudit.errors import UsageError
 from dedupaudit.model import Finding, KeyValue, Report, Severity
 
 if TYPE_CHECKING:
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Problem:
-    """A finding that the history has as open, or that was; `since` is when the run that found it first began."""
+    """A finding that the history has as open, or that was; `since` is when the run that found it first ended."""
 
     check: str
     severity: Severity
@@ -65,6 +68,10 @@ class Memory(Protocol):
         """Say whether `take` must see every finding; otherwise those of the report are enough."""
 
     @property
+    def databases(self) -> dict[str, str]:
+        """The identity of each database by its source's name; the run adds each before its findings."""
+
+    @property
     def has_baseline(self) -> bool:
         """Say whether findings are marked as new or known, so that only new ones fail."""
 
@@ -102,6 +109,9 @@ class Forgetful:
     needs_all = False
     has_baseline = False
 
+    def __init__(self) -> None:
+        self.databases: dict[str, str] = {}
+
     def mark(self, finding: Finding) -> Finding:
         """Return the finding itself."""
         return finding
@@ -134,6 +144,41 @@ class Forgetful:
 
 
 @contextmanager
-def memory_of(settings: Settings) -> Iterator[Memory]:  # noqa: ARG001
-    """Open the memory that the options ask for."""
-    yield Forgetful()
+def memory_of(settings: Settings) -> Iterator[Memory]:
+    """Open the memory that the options ask for.
+
+    Raises UsageError, OutputError or Refused where a history or a baseline that was asked for cannot be used.
+    """
+    from dedupaudit.history.baseline import is_file
+    from dedupaudit.history.store import history_path
+
+    options = settings.options
+    path = history_path(options, os.environ)
+    baseline = options.baseline
+    from_history = baseline is not None and not is_file(baseline)
+    if path is None and from_history:
+        raise UsageError(
+            f"--baseline {visible(baseline)} is in the history, and nothing is kept there: --history none",
+            "leave --history out, or name a report's file as the baseline",
+        )
+    if path is None and baseline is None:
+        yield Forgetful()
+        return
+    from dedupaudit.history.remembering import Remembering
+    from dedupaudit.history.scopes import Scopes
+    from dedupaudit.history.store import Store, private
+
+    is_asked = from_history or bool(options.notify) or options.history is not None
+    with closing(private()) as connection:
+        memory = Remembering(
+            connection,
+            Scopes(settings),
+            needs_all=is_asked or baseline is not None,
+            masks=bool(options.mask),
+        )
+        if path:
+            store = Store(path, named=options.history is not None)
+            memory.begin(store, baseline if from_history else None, is_asked=is_asked)
+        if baseline is not None and not from_history:
+            memory.hold_against(baseline)
+        yield memory
