@@ -211,6 +211,15 @@ def _anchor(content: dict[str, Any], folder: Path) -> None:
     for name, words in _OPTION_FILES.items():
         if name in options and not words.fullmatch(options[name]):
             options[name] = str(folder / options[name])
+    if "notify" in options:
+        urls = [options["notify"]] if isinstance(options["notify"], str) else options["notify"]
+        options["notify"] = [_file_below(folder, url) for url in urls]
+
+
+def _file_below(folder: Path, url: str) -> str:
+    """Return `file:PATH` as it is meant from a folder, and every other URL as it is."""
+    kind, _, file = url.partition(":")
+    return f"file:{folder / _at_home(file)}" if kind == "file" else url
 
 
 def anchored(objects: Mapping[str, Any], folder: Path) -> dict[str, Any]:
