@@ -86,7 +86,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the nearest command for one that does not exist."""
-        if args and args[0] not in self.table and not args[0].startswith("-") and not ctx.resilient_parsing:
+        if args and args[0] not in self.table and not args[0].startswith("-"):
             from dedupaudit.display import visible
             from dedupaudit.nearest import nearest
 

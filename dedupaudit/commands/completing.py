@@ -1,6 +1,6 @@
 """What a shell is told when somebody presses TAB: names, choices and files. It connects to nothing and never complains.
 
-The scripts of the three shells hand over the line as far as it was typed, and read answers of `kind TAB value TAB help`.
+The scripts of the three shells hand over the line as far as it was typed, and read lines of `kind TAB value TAB help`.
 """
 
 from __future__ import annotations
@@ -59,16 +59,21 @@ def table_names(ctx: click.Context, parameter: click.Parameter, incomplete: str)
     content, _ = merge([read_file(path) for path in found])
     given = ctx.params.get(parameter.name or "") or ()
     names = content.get("tables") or DEFAULT_TABLES
-    return _beginning(incomplete, (name for name in names if isinstance(given, str) or name not in given))
+    # A name that looks like an option would be one, and fish takes a ~ for the home folder.
+    fitting = (name for name in names if not name.startswith(("-", "~")))
+    return _beginning(incomplete, (name for name in fitting if isinstance(given, str) or name not in given))
 
 
 def check_names(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
     """Complete the name of a check that the command has."""
     from dedupaudit.checks import CHECK_NAMES, LOG_CHECKS, OBJECT_CHECKS, TABLE_CHECKS
 
-    of_command = {"scan": TABLE_CHECKS, "crosscheck": OBJECT_CHECKS, "logs": LOG_CHECKS}
-    registry = of_command.get(ctx.info_name or "")
-    return _beginning(incomplete, [check.name for check in registry] if registry else CHECK_NAMES)
+    of_command = {
+        "scan": [check.name for check in TABLE_CHECKS],
+        "crosscheck": [check.name for check in OBJECT_CHECKS],
+        "logs": [check.name for check in LOG_CHECKS],
+    }
+    return _beginning(incomplete, of_command.get(ctx.info_name or "", CHECK_NAMES))
 
 
 def _beginning(incomplete: str, names: Iterable[str]) -> Items:

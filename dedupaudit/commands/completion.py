@@ -8,12 +8,13 @@ from dedupaudit.commands.completing import SHELLS, script
 
 HELP = """\b
 Examples:
-  eval "$(dedupaudit completion bash)"                  in ~/.bashrc
-  eval "$(dedupaudit completion zsh)"                   in ~/.zshrc, after compinit
+  dedupaudit completion bash >> ~/.bashrc
+  dedupaudit completion zsh > ~/.zfunc/_dedupaudit   # in your $fpath
   dedupaudit completion fish > ~/.config/fish/completions/dedupaudit.fish
 
 Print the script by which a shell completes commands, options, formats, checks, files, and the tables of the
-configuration (of the nearest dedupaudit.toml, or of --config FILE). Nothing is connected to.
+configuration (of the nearest dedupaudit.toml, or of --config FILE); it connects to nothing. To try it in this shell:
+eval "$(dedupaudit completion bash)", or zsh, after compinit.
 """
 
 

@@ -99,14 +99,3 @@ def test_the_version_is_one_line(run: Run) -> None:
     from dedupaudit import __version__
 
     assert run("--version").out.decode() == f"dedupaudit, version {__version__}\n"
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_can_complete(run: Run, shell: str) -> None:
-    if shell == "bash":
-        words = {"COMP_WORDS": "dedupaudit sc", "COMP_CWORD": "1"}
-    else:
-        words = {"COMP_WORDS": "dedupaudit sc", "COMP_CWORD": "sc" if shell == "fish" else "1"}
-    done = run(env={"_DEDUPAUDIT_COMPLETE": f"{shell}_complete", **words})
-    assert done.code == 0
-    assert {"scan", "schema"} <= set(done.out.decode().replace(",", "\n").split())

@@ -4,7 +4,7 @@ _dedupaudit_completion() {
     local typed=${COMP_LINE:0:COMP_POINT} current=${COMP_WORDS[COMP_CWORD]}
     local word=${typed##*[[:space:]]} before="" kind value quoted
     # Readline replaces only what follows these.
-    if [[ $word == *[:=@]* ]]; then before=${word%"${word##*[:=@]}"}; fi
+    if [[ $word == *[:=]* ]]; then before=${word%"${word##*[:=]}"}; fi
     if [[ $current == = ]]; then current=""; fi
     COMPREPLY=()
     while IFS=$'\t' read -r kind value _; do

@@ -5,11 +5,9 @@ _dedupaudit() {
     local typed="${(j: :)words[1,CURRENT]}" kind value told
     local -a values shown
     while IFS=$'\t' read -r kind value told; do
-        if [[ $kind == plain ]]; then
-            values+=("$value")
-            shown+=("$value${told:+  -- $told}")
-        fi
         [[ $kind == plain ]] || break
+        values+=("$value")
+        shown+=("$value${told:+  -- $told}")
     done < <(_DEDUPAUDIT_COMPLETE=zsh_complete _DEDUPAUDIT_LINE=$typed dedupaudit </dev/null 2>/dev/null)
 
     compset -P '--*='
