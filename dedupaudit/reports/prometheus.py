@@ -24,6 +24,7 @@ from typing import TextIO
 from dedupaudit.display import escape, to_ascii
 from dedupaudit.model import Report
 from dedupaudit.reports import Style
+from dedupaudit.reports.streams import is_utf8
 from dedupaudit.reports.words import parsed
 
 Number = int | float | bool | None
@@ -60,8 +61,7 @@ _LOG_IDS = {
 
 def render(report: Report, out: TextIO, style: Style) -> None:
     """Write the gauges, family by family; a stream that is not UTF-8 gets the same text in ASCII."""
-    encoding = (getattr(out, "encoding", None) or "utf-8").lower().replace("-", "").replace("_", "")
-    gauges = _Gauges(report.run.command, ascii_only=encoding != "utf8")
+    gauges = _Gauges(report.run.command, ascii_only=not is_utf8(out))
     _say_run(gauges, report)
     _say_findings(gauges, report)
     _say_changes(gauges, report)
