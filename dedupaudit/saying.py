@@ -45,7 +45,6 @@ TYPES: Mapping[str, str] = {
     "demo.checked": "notice",
     "demo.plan": "notice",
     "demo.next": "notice",
-    "history.told": "notice",
     "remark": "remark",
     "confirm": "question",
     "progress.started": "progress",
