@@ -80,13 +80,22 @@ _OUTPUT = (
     option("-o", "--output", metavar="FILE", help="Where the report goes; - is stdout."),
     option("--no-color", is_flag=True, default=None, help="No colour (NO_COLOR works too)."),
 )
+_HISTORY = option(
+    "--history", metavar="FILE|none", help="Where runs are kept; none keeps nothing.  [default: in your state folder]"
+)
+_CONFIG = option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    shell_complete=config_files,
+    help="Configuration; without it the nearest dedupaudit.toml.",
+)
 _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
     "database": (
         option("--db", multiple=True, type=_Urls(), metavar="URL",
                help="postgresql://user@host/db, mysql://…, mariadb://…, sqlite:///app.db. Repeatable;"
                     " NAME=URL names a shard."),
-        option("--config", type=click.Path(path_type=Path), metavar="FILE", shell_complete=config_files,
-               help="Configuration; without it the nearest dedupaudit.toml."),
+        _CONFIG,
         option("--timeout", metavar="DURATION", help="Limit for each statement: 30s, 10min. None by default."),
     ),
     "output": (
@@ -111,12 +120,12 @@ _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
     "keep": (
         option("--baseline", metavar="last|RUN|FILE",
                help="Fail only on what is new since then: the history, one of its runs, or a report."),
-        option("--history", metavar="FILE|none", help="Where runs are kept; none keeps nothing."
-               "  [default: in your state folder]"),
+        _HISTORY,
         option("--notify", multiple=True, type=_Words(), metavar="URL",
                help="Tell of new problems once, and once when they are gone: mailto://…, slack://…, dingtalk://…"),
         option("--lock", is_flag=True, default=None, help="Exit 75 where another run looks at the same sources."),
     ),
+    "kept": (_HISTORY, _CONFIG),
     "verdict": (
         option("--fail-on", type=click.Choice(("low", "medium", "high", "none")),
                help="Exit 1 for findings of at least this severity.  [default: low]"),
