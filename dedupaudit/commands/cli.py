@@ -27,6 +27,7 @@ COMMANDS = {
     "repair": "Remove duplicate rows: plan, apply, undo. Nothing is lost.",
     "migrate": "Put the unique constraint in place, with writers running: plan, apply, rollback.",
     "report": "Render a saved report again, without scanning.",
+    "history": "Earlier runs and their trend; show one again, or remove old ones.",
     "schema": "Print the JSON Schema of the report, a plan or the configuration.",
     "completion": "Print the script by which bash, zsh or fish completes all this.",
 }
