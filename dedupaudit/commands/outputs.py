@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dedupaudit.display import visible
 from dedupaudit.errors import Refused, UsageError
+from dedupaudit.history.store import history_path
 
 if TYPE_CHECKING:
     from dedupaudit.config import ObjectsSettings, Settings
@@ -52,6 +53,8 @@ def _inputs(settings: Settings) -> Iterator[tuple[str, Path]]:
     if settings.options.mask_key_file:
         yield "the mask's key", Path(settings.options.mask_key_file).expanduser()
     yield from (("the configuration", path) for path in settings.config_files)
+    if history := history_path(settings.options, os.environ):
+        yield from (("the history", Path(f"{history}{suffix}")) for suffix in _BESIDE)
 
 
 def _inputs_of(objects: ObjectsSettings) -> Iterator[tuple[str, Path]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -66,7 +67,17 @@ def run_logs(
         )
         return read_logs(settings, asked, interrupt=runtime.interrupt, progress=progress, sink=sink)
 
-    return reported(settings, (), "logs", run)
+    return reported(_as_read(settings, files, since, until, events), (), "logs", run)
+
+
+def _as_read(
+    settings: Settings, files: tuple[str, ...], since: str | None, until: str | None, events: tuple[str, ...]
+) -> Settings:
+    """Return settings that name what is read: to the history a part of the logs says nothing of the whole."""
+    configured = settings.logs or LogsSettings()
+    part = [f"--since {since}"] * bool(since) + [f"--until {until}"] * bool(until) + [f"--event {e}" for e in events]
+    names = (*(files or configured.files), *part)
+    return replace(settings, logs=configured.model_copy(update={"files": names}))
 
 
 def _moment(text: str | None, flag: str, zone: str) -> int | None:

@@ -27,6 +27,8 @@ PATIENCE = 10.0
 _ELSEWHERE = "name another file by --history FILE, or keep nothing: --history none"
 # What lies beside the file and belongs to it.
 _BESIDE = ("-journal", "-wal", "-shm")
+_DATABASES = (".db", ".sqlite", ".sqlite3")
+_HEADER = b"SQLite format 3\0"
 
 
 class _Damaged(Exception):
@@ -148,7 +150,9 @@ class Store:
             raise _Damaged
 
     def _keep_aside(self) -> None:
-        """Rename the file and what belongs to it."""
+        """Rename the file and what belongs to it; what may be somebody's text, named by mistake, is refused."""
+        if self._named and self.path.suffix.lower() not in _DATABASES and not self._begins_like_one():
+            raise UsageError(f"{self.shown} is not a history", _ELSEWHERE)
         aside = f"{self.path}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
         try:
             os.rename(self.path, aside)
@@ -163,6 +167,13 @@ class Store:
             "history.failed",
             f"the history {self.shown} is damaged: it is kept as {visible(aside, 400)}, and a new one is begun",
         )
+
+    def _begins_like_one(self) -> bool:
+        try:
+            with self.path.open("rb") as stream:
+                return stream.read(len(_HEADER)) == _HEADER
+        except OSError:
+            return False
 
     def _explained(self, error: sqlite3.Error) -> AuditError | _Damaged:
         """Return what an error of SQLite's means."""
