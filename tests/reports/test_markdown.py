@@ -233,6 +233,12 @@ def test_the_longest_report_has_room_in_an_issue() -> None:
     assert_harmless(text)
 
 
+def test_a_share_too_small_to_tell_is_told_without_an_angle() -> None:
+    text = rendered(samples.report(tables={"db.activities": samples.table(duplicates=1, inflation=1e-9)}))
+    assert "| under 0.000001 % |" in text
+    assert_harmless(text)
+
+
 def test_a_baseline_that_had_no_run_says_so() -> None:
     made = samples.damaged()
     changes = Changes(
