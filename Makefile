@@ -11,7 +11,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint constraints clean debian-packages
+.PHONY: help demo test test-slow lint reference constraints clean debian-packages
 
 help:  ## print this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */:/' | awk -F: '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -30,6 +30,9 @@ lint: $(VENV)/.dev  ## check style, types and import rules
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+reference: $(VENV)/.dev  ## write docs/commands.md anew from what --help says
+	$(BIN)/python -m tools.reference
 
 constraints:  ## write constraints.txt anew from the newest versions that pyproject.toml allows
 	rm -rf $(VENV)
