@@ -65,7 +65,9 @@ def run(arguments: list[str] | None, runtime: Runtime) -> int:
     except click.Abort:
         return 128 + signal.SIGINT
     except click.ClickException as error:
-        complain(_usage_id(error), _escaped(error.format_message()), _usage_hint(error), ExitCode.USAGE)
+        from dedupaudit.commands.mistyped import explained
+
+        complain(_usage_id(error), *map(_escaped, explained(error)), ExitCode.USAGE)
         return ExitCode.USAGE
     except AuditError as error:
         complain_of(error, _trace(runtime))

@@ -83,6 +83,16 @@ class LazyGroup(click.Group):
         names = [CompletionItem(name, help=told) for name, told in self.table.items() if name.startswith(incomplete)]
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; have an error of its command line know whose line it was."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            if error.ctx is None and ctx.invoked_subcommand:
+                command = self.get_command(ctx, ctx.invoked_subcommand)
+                error.ctx = click.Context(command, ctx, ctx.invoked_subcommand) if command else ctx
+            raise
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -92,8 +102,8 @@ class LazyGroup(click.Group):
             from dedupaudit.nearest import nearest
 
             guess = nearest(args[0], self.table)
-            hint = f" Did you mean {guess}?" if guess else ""
-            raise click.UsageError(f"there is no command {visible(args[0])}.{hint}", ctx)
+            hint = f"; did you mean {guess}?" if guess else ""
+            raise click.UsageError(f"{ctx.command_path} has no command {visible(args[0])}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
 

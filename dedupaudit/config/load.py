@@ -77,7 +77,7 @@ def _overridden(options: Options, overrides: Mapping[str, object]) -> Options:
     try:
         checked = Options.model_validate(given, context={"converted": True})
     except ValidationError as error:
-        hint = "each option is a flag, `--fail-on`, and a variable, `DEDUPAUDIT_FAIL_ON`"
+        hint = "correct it where you gave it: each is a flag (--fail-on) and a variable (DEDUPAUDIT_FAIL_ON)"
         raise invalid("options from flags or environment", error, {(): Options}, hint) from None
     return options.model_copy(update={name: getattr(checked, name) for name in given})
 
@@ -93,7 +93,8 @@ def _laid_over(
         checked = section.model_validate(given, context={"converted": True})
     except ValidationError as error:
         what, flag = ("the object store", "objects") if section is ObjectsSettings else ("the logs", "logs")
-        place, hint = f"{what} from flags or environment", f"`--{flag}` is also DEDUPAUDIT_{flag.upper()}, and so on"
+        place = f"{what} from flags or environment"
+        hint = f"correct it where you gave it: each is a flag (--{flag}) and a variable (DEDUPAUDIT_{flag.upper()})"
         raise invalid(place, error, {(): section}, hint, lambda path: _flag(str(path[0]))) from None
     values = anchored({name: getattr(checked, name) for name in given}, cwd)
     return (configured or section()).model_copy(update=values)

@@ -78,7 +78,7 @@ def _rate(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise broken(f"expected a number; found {kind_of(value)}")
     if not 0 < value < float("inf"):
-        raise broken("must be more than 0")
+        raise broken("expected a number of requests a second, above 0: 10, or 0.5; without one there is no limit")
     return float(value)
 
 

@@ -92,7 +92,7 @@ def test_help_works_beside_a_broken_configuration(run: Run, tmp_path: Path) -> N
 def test_a_mistyped_command_names_the_nearest(run: Run, typed: str, meant: str) -> None:
     done = run(*typed.split())
     assert done.code == 2
-    assert f"Did you mean {meant}?" in said(done)
+    assert f"did you mean {meant}?" in said(done)
 
 
 def test_the_version_is_one_line(run: Run) -> None:

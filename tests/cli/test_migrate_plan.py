@@ -186,7 +186,7 @@ def test_name_and_null_come_from_the_configuration_and_flags_go_before_it(run: R
     ("more", "words"),
     [
         (("--strategy", "guarded"), "--strategy guarded is none of this database"),
-        (("--strategy", "fast"), "Invalid value"),
+        (("--strategy", "fast"), "--strategy: 'fast' is not one of its values"),
         (("--max-delete", "many"), "is no limit"),
         (("--on-conflict", "newst"), "most-complete"),
         (("--constraint", "a\nb"), "cannot be a constraint's name"),
