@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dedupaudit.display import visible
-from dedupaudit.model import Base64, Evidence, Finding, KeyValue, Report
-from dedupaudit.reports.words import place
+from dedupaudit.model import Evidence, Finding, KeyValue, Report
+from dedupaudit.reports.words import place, raw
 
 SHOWN = 1_000
 _LONG = 100
@@ -121,13 +120,3 @@ def id_text(key: dict[str, KeyValue]) -> str:
         return visible(raw(next(iter(key.values()))))
     parts = [f"{visible(name, 40)}={visible(raw(value), 60)}" for name, value in list(key.items())[:6]]
     return ", ".join(parts) + (f" and {len(key) - 6:,} more" if len(key) > 6 else "")
-
-
-def raw(value: KeyValue) -> object:
-    """Return a part of a key as the database has it: bytes where they are bytes."""
-    if not isinstance(value, Base64):
-        return value
-    try:
-        return b64decode(value.base64, validate=True)
-    except ValueError:  # a saved report may hold anything
-        return value.base64

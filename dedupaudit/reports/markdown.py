@@ -5,11 +5,10 @@ Every list has its most: the longest report has fewer than 60,000 characters, wh
 
 from __future__ import annotations
 
-from base64 import b64decode
 from heapq import nsmallest
 from typing import TextIO
 
-from dedupaudit.model import SEVERITIES, Base64, Changes, Finding, KeyValue, Report
+from dedupaudit.model import SEVERITIES, Changes, Finding, KeyValue, Report
 from dedupaudit.reports import Style
 from dedupaudit.reports.markdown_sections import (
     say_logs,
@@ -22,7 +21,7 @@ from dedupaudit.reports.markdown_sections import (
 )
 from dedupaudit.reports.markdown_text import Writer, minute, table
 from dedupaudit.reports.verdict import verdict
-from dedupaudit.reports.words import length, listed, parsed, place
+from dedupaudit.reports.words import length, listed, parsed, place, raw
 
 FINDINGS = 20
 _GONE = 10
@@ -133,18 +132,9 @@ def _row(writer: Writer, finding: Finding) -> list[str]:
 def _key(writer: Writer, key: dict[str, KeyValue]) -> str:
     """Return the ID; of a composite key, each part under its column. It fits into a table's cell."""
     if len(key) == 1:
-        return writer.cell(_raw(next(iter(key.values()))))
-    parts = [f"{writer.cell(name, 40)} {writer.cell(_raw(value), 40)}" for name, value in list(key.items())[:4]]
+        return writer.cell(raw(next(iter(key.values()))))
+    parts = [f"{writer.cell(name, 40)} {writer.cell(raw(value), 40)}" for name, value in list(key.items())[:4]]
     return ", ".join(parts) + (f" and {len(key) - 4:,} more" if len(key) > 4 else "")
-
-
-def _raw(value: KeyValue) -> object:
-    if not isinstance(value, Base64):
-        return value
-    try:
-        return b64decode(value.base64, validate=True)
-    except ValueError:  # a saved report may hold anything
-        return value.base64
 
 
 def _footer(writer: Writer, report: Report) -> list[str]:

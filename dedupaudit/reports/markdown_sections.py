@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dedupaudit.checks import OBJECT_CHECKS
 from dedupaudit.model import Coverage, Explanation, ObjectsSummary, RepairProof, Report
 from dedupaudit.reports.markdown_text import Writer, minute, table
 from dedupaudit.reports.words import NOT_COUNTED, count, folded, listed, percent, place, plural, size
@@ -15,16 +16,6 @@ _THRESHOLDS = 30
 _REPAIRS = 10
 _SENTENCES = 5
 _MOMENTS = 60
-_STORE_CHECKS = (
-    "missing_object",
-    "orphan_object",
-    "size_mismatch",
-    "etag_mismatch",
-    "shared_object",
-    "unexpected_object",
-    "misplaced_object",
-    "multipart_leftover",
-)
 
 
 def say_tables(writer: Writer, report: Report) -> list[str]:
@@ -59,7 +50,7 @@ def say_objects(writer: Writer, report: Report) -> list[str]:
 
 def _store(found: ObjectsSummary) -> str:
     weight = NOT_COUNTED if found.bytes is None else size(found.bytes)
-    counts = {check: getattr(found, check) for check in _STORE_CHECKS}
+    counts = {one.name: getattr(found, one.name) for one in OBJECT_CHECKS}
     told = listed({f"`{check}`": number for check, number in counts.items() if number})
     unseen = ", ".join(f"`{check}`" for check, number in counts.items() if number is None)
     facts = [

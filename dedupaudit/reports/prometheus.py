@@ -21,6 +21,8 @@ from collections import Counter
 from math import isfinite
 from typing import TextIO
 
+from dedupaudit.checks import LOG_CHECKS, OBJECT_CHECKS, TABLE_CHECKS
+from dedupaudit.checks.base import NamedCheck
 from dedupaudit.display import escape, to_ascii
 from dedupaudit.model import Report
 from dedupaudit.reports import Style
@@ -40,16 +42,6 @@ _TABLE = {
     "blank_ids": ("blank_ids", "Rows whose ID is empty or white space."),
 }
 _STORE_BYTES = {"bytes": "all", "orphan_bytes": "orphan", "missing_bytes": "missing", "multipart_bytes": "multipart"}
-_STORE_CHECKS = (
-    "missing_object",
-    "orphan_object",
-    "size_mismatch",
-    "etag_mismatch",
-    "shared_object",
-    "unexpected_object",
-    "misplaced_object",
-    "multipart_leftover",
-)
 _LOG_IDS = {
     "requeued_ids": "requeued",
     "repeatedly_received_ids": "repeatedly_received",
@@ -159,9 +151,6 @@ def _say_findings(gauges: _Gauges, report: Report) -> None:
 
 def _severities() -> dict[str, str]:
     """Return how bad the findings of each check are: one that found nothing has a severity too."""
-    from dedupaudit.checks import LOG_CHECKS, OBJECT_CHECKS, TABLE_CHECKS
-    from dedupaudit.checks.base import NamedCheck
-
     checks: tuple[NamedCheck, ...] = (*TABLE_CHECKS, *OBJECT_CHECKS, *LOG_CHECKS)
     return {check.name: check.severity for check in checks}
 
@@ -225,7 +214,7 @@ def _say_objects(gauges: _Gauges, report: Report) -> None:
         for field, state in _STORE_BYTES.items():
             meaning = "Bytes of all objects, and of those that are no use or not there."
             gauges.add("object_bytes", meaning, getattr(found, field), store=store, state=state)
-        for check in _STORE_CHECKS:
+        for check in (one.name for one in OBJECT_CHECKS):
             gauges.add("object_findings", "Findings of a store.", getattr(found, check), store=store, check=check)
         sent = {"list": found.requests.list, "head": found.requests.head, "other": found.requests.other}
         for method, number in sent.items():

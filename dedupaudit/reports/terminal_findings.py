@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections import Counter
 
 from rich.text import Text
 
-from dedupaudit.model import SEVERITIES, Base64, Finding, KeyValue, Report, Severity
+from dedupaudit.model import SEVERITIES, Finding, Report, Severity
 from dedupaudit.reports.page import HEADING, QUIET, SEVERITY_STYLES, Page
-from dedupaudit.reports.words import folded, is_store, length, listed, parsed, place, plural
+from dedupaudit.reports.words import folded, is_store, length, listed, parsed, place, plural, raw
 
 WORST = 8
 EXAMPLES = 3
@@ -183,17 +182,8 @@ def _key(page: Page, finding: Finding) -> str:
     """Return the ID; of a composite key, each part under its column."""
     parts = list(finding.key.items())
     if len(parts) == 1:
-        return page.value(_raw(parts[0][1]))
-    return ", ".join(f"{page.value(name, 40)}={page.value(_raw(value), 40)}" for name, value in parts)
-
-
-def _raw(value: KeyValue) -> object:
-    if not isinstance(value, Base64):
-        return value
-    try:
-        return b64decode(value.base64, validate=True)
-    except ValueError:  # a saved report may hold anything
-        return value.base64
+        return page.value(raw(parts[0][1]))
+    return ", ".join(f"{page.value(name, 40)}={page.value(raw(value), 40)}" for name, value in parts)
 
 
 def _when(page: Page, finding: Finding) -> str:

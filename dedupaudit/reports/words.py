@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from math import isfinite
+
+from dedupaudit.model import Base64, KeyValue
 
 NOT_COUNTED = "-"
 """What stands where nobody looked. It is never 0."""
@@ -96,3 +99,13 @@ def folded(names: Iterable[str], most: int) -> str:
     every = list(dict.fromkeys(names))
     shown = ", ".join(every[:most])
     return f"{shown} and {len(every) - most:,} more" if len(every) > most else shown
+
+
+def raw(value: KeyValue) -> object:
+    """Return a part of a key as the database has it: bytes where they are bytes."""
+    if not isinstance(value, Base64):
+        return value
+    try:
+        return b64decode(value.base64, validate=True)
+    except ValueError:  # a saved report may hold anything
+        return value.base64

@@ -417,3 +417,17 @@ def several_databases() -> Report:
         [row for shard in shards for row in covered("activities", source=shard)],
         {f"{shard}.activities": table(1_000_000 * number, number) for number, shard in enumerate(shards, start=1)},
     )
+
+
+ALL = (
+    clean,
+    looked_up,
+    damaged,
+    incomplete,
+    hostile,
+    large,
+    several_databases,
+    crosschecked,
+    distrusted,
+)
+"""Every kind of report there is, for what must hold of any."""

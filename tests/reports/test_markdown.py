@@ -21,18 +21,7 @@ from tests.cli.reading import dangerous
 from tests.reports import samples
 from tests.reports.golden import assert_golden, golden_report
 
-ALL = (
-    samples.clean,
-    samples.looked_up,
-    samples.damaged,
-    samples.incomplete,
-    samples.hostile,
-    samples.large,
-    samples.several_databases,
-    samples.crosschecked,
-    samples.distrusted,
-    golden_report,
-)
+ALL = (*samples.ALL, golden_report)
 BLOCKS = {"heading", "paragraph", "bullet_list", "list_item", "table", "thead", "tbody", "tr", "th", "td", "hr"}
 INLINE = {"text", "code_inline", "strong_open", "strong_close", "softbreak"}
 # What GitHub, GitLab or a chat would make a link, a mention, a reference or an emoji of.

@@ -21,18 +21,7 @@ from tests.conftest import Run
 from tests.reports import samples
 from tests.reports.golden import assert_golden, golden_report
 
-ALL = (
-    samples.clean,
-    samples.looked_up,
-    samples.damaged,
-    samples.incomplete,
-    samples.hostile,
-    samples.large,
-    samples.several_databases,
-    samples.crosschecked,
-    samples.distrusted,
-    golden_report,
-)
+ALL = (*samples.ALL, golden_report)
 # A quotation ends at the first `"` that no backslash stands before, and Prometheus knows three escapes and no other.
 SERIES = re.compile(r'(dedupaudit_[a-z_]+)\{((?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)+)\} (-?[0-9.e+-]+)')
 
