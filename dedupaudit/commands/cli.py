@@ -103,7 +103,7 @@ class LazyGroup(click.Group):
 
             guess = nearest(args[0], self.table)
             hint = f"; did you mean {guess}?" if guess else ""
-            raise click.UsageError(f"{ctx.command_path} has no command {visible(args[0])}{hint}", ctx)
+            raise click.UsageError(f"there is no command {visible(args[0])}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
 

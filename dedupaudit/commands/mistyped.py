@@ -17,18 +17,16 @@ def explained(error: click.ClickException) -> tuple[str, str]:
     message = error.message.rstrip(".")
     if isinstance(error, click.NoSuchOption):
         near = " or ".join(sorted(error.possibilities or ()))
-        return f"{program} has no option {error.option_name}", f"did you mean {near}?" if near else see
+        return f"there is no option {error.option_name}", f"did you mean {near}?" if near else see
     if isinstance(error, click.MissingParameter) and error.param:
         choices = _choices(error.param)
-        # An argument with choices has no other name than these.
-        what = "what to print" if choices else _name(error.param, context)
-        return f"{program} is not told {what}", f"say which: {_listed(choices)}" if choices else _form(context)
+        return f"{_name(error.param, context)} is missing", f"it is {_listed(choices)}" if choices else _form(context)
     if isinstance(error, click.BadParameter) and error.param:
         return _bad_value(error, error.param, context)
     if isinstance(error, click.BadOptionUsage):
         return _bad_option(error, context) or (message, see)
     if type(error) is click.UsageError and context and message.startswith("Got unexpected"):
-        return f"{program} takes fewer arguments: {message[0].lower()}{message[1:]}", _form(context)
+        return f"too many arguments: {message[0].lower()}{message[1:]}", _form(context)
     return message, f"see `{program} --help`"
 
 
@@ -44,7 +42,9 @@ def _bad_value(error: click.BadParameter, parameter: click.Parameter, context: c
         return f"{name}: '{typed}' is not one of its values", hint
     if isinstance(kind, click.types.IntParamType):
         found = (
-            f"'{typed}' is not a whole number" if quoted else f"{error.message.rstrip('.').partition('range')[0]}range"
+            f"'{typed}' is not a whole number"
+            if quoted
+            else f"{error.message.rstrip('.').partition(' is not')[0]} is out of range"
         )
         return f"{name}: {found}", f"write {_range(kind)}"
     if isinstance(kind, click.types.FloatParamType) and quoted:
@@ -66,7 +66,8 @@ def _bad_option(error: click.BadOptionUsage, context: click.Context | None) -> t
 
 def _name(parameter: click.Parameter, context: click.Context | None) -> str:
     if isinstance(parameter, click.Argument) and context:
-        return parameter.make_metavar(context)
+        # With choices these are its metavar, and no name.
+        return str(parameter.name).upper() if _choices(parameter) else parameter.make_metavar(context)
     return "/".join(parameter.opts)
 
 

@@ -145,8 +145,8 @@ def test_paths_are_meant_from_the_current_folder(folder: Path) -> None:
         ("--qps", "nan", "expected a number of requests a second, above 0"),
         ("--qps", "inf", "above 0: 10, or 0.5; without one there is no limit"),
         ("--qps", "fast", "'fast' is not a number"),
-        ("--threads", "0", "0 is not in the range\n  hint: write a whole number from 1 to 64"),
-        ("--threads", "65", "65 is not in the range"),
+        ("--threads", "0", "0 is out of range\n  hint: write a whole number from 1 to 64"),
+        ("--threads", "65", "65 is out of range"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_flag(
