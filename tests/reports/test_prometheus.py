@@ -122,6 +122,11 @@ def test_a_repair_whose_figures_disagree_is_counted() -> None:
     assert value(read, "repair_runs_broken", table="activities") == 1
 
 
+def test_a_check_of_another_version_has_the_severity_of_its_findings() -> None:
+    made = samples.report([samples.finding("next_check", severity="high")], samples.covered("t", ("next_check",)))
+    assert value(families(rendered(made)), "findings", check="next_check", severity="high") == 1
+
+
 def test_no_id_is_a_label() -> None:
     text = rendered(samples.large())
     assert "activity_1766557428498" not in text
