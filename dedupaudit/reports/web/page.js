@@ -135,6 +135,7 @@
   form.addEventListener("reset", () => setTimeout(filter));
   form.hidden = false;
   window.addEventListener("hashchange", openLinked);
-  openLinked();
+  // Only then is the browser done with moving to the place itself, which would take the focus away.
+  window.addEventListener("load", () => setTimeout(openLinked));
   document.documentElement.dataset.ready = "true";
 })();
