@@ -25,7 +25,7 @@ _PATIENCE = 20.0
 """Seconds that a receiver has to take a message."""
 _LARGEST = 65_536
 _HINT = (
-    "for example mailtos://user:password@example.com, slack://TOKEN_A/TOKEN_B/TOKEN_C, dingtalk://SECRET@TOKEN, "
+    "for example mailtos://user:password@example.com, slack://TOKENA/TOKENB/TOKENC, dingtalk://SECRET@TOKEN, "
     "feishu://TOKEN, wecombot://KEY or jsons://host/path"
 )
 # Shorter words of a URL are those of a language, and no tokens: `***` in their place would hide what errors say.
@@ -66,7 +66,7 @@ class Receiver:
         thread.join(_PATIENCE)
         if not answers:
             return f"no answer within {_PATIENCE:.0f} seconds"
-        return None if answers[0] is None else visible(scrub(answers[0]), 300)
+        return None if answers[0] is None else visible(scrub(answers[0]), 300).removesuffix(".")
 
 
 class _Complaints(logging.Handler):
@@ -163,8 +163,9 @@ def _lines(path: str, name: str) -> list[tuple[int, str]]:
 
 def _remember(url: str) -> None:
     """Have every part of a URL masked that may be a token."""
-    remember(url)
     rest = url.partition("://")[2]
+    if len(rest) >= _SHORTEST:
+        remember(url)
     userinfo, at, _place = rest.rpartition("@")
     if at and ":" in userinfo:
         remember(unquote(userinfo.partition(":")[2]))

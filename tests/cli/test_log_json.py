@@ -210,7 +210,7 @@ def test_a_signal_is_told_with_its_code(clean_env: dict[str, str], tmp_path: Pat
     file = tmp_path / "endless.toml"
     table = f'[tables.activities]\nkey = "id"\nwhere = "{ENDLESS}"'
     file.write_text(f'[database]\nurl = "sqlite:///{duplicates}"\n{table}\n')
-    command = ["repair", "plan", "activities", "--config", file, "--log-json"]
+    command = ["repair", "plan", "activities", "--config", str(file), "--log-json"]
     with started(command, with_checkout(clean_env), tmp_path) as process:
         burn(process, 1.0)
         os.kill(process.pid, signal.SIGTERM)
