@@ -20,11 +20,12 @@ from tests.servers.http_receiver import web_receiver
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 MESSAGE = Message("a title", "a text", "warning")
-DOCUMENTS = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+DOCUMENTS = [ROOT / "README.md", *(file for file in (ROOT / "docs").rglob("*") if file.is_file())]
 SHOWN = [
     url
     for document in DOCUMENTS
-    for url in re.findall(r"--notify[ =]'?([\w+]+://[^\s'`]+)", document.read_text("utf-8"))
+    for _, text in re.findall(r"(--notify[ =]|DEDUPAUDIT_NOTIFY=)'?([^'`\n#]+)", document.read_text("utf-8"))
+    for url in re.findall(r"\w+://\S+", text)
     if "…" not in url
 ]
 FORMS = re.findall(r"\w+://[^\s,]+", receivers._HINT)
