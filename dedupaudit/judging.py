@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import NamedTuple
 
 from dedupaudit.checks import LOG_CHECKS, OBJECT_CHECKS, TABLE_CHECKS
@@ -61,14 +62,13 @@ def has_thresholds(settings: Settings) -> bool:
 
 def tolerances(settings: Settings, report: Report, tally: Tally) -> tuple[Tolerance, ...]:
     """Return each configured threshold with what was found, for the places that were looked at."""
-    looked = {Place(row.source, row.target, row.check) for row in report.coverage if row.status == "checked"}
-    places = sorted(looked | set(tally.confirmed))
+    looked = {Place(row.source, row.target, row.check): row.rows for row in report.coverage if row.status == "checked"}
     found = []
     for section, check, limit in _configured(settings):
-        for place in places:
+        for place in sorted(looked.keys() | tally.confirmed.keys()):
             if place.check == check and section == _section(place):
-                rows, total = _rows(report, place, tally)
-                most = limit.rows if limit.share is None else None if total is None else limit.share * total
+                # Of a check that did not get to its end nobody knows how much there is.
+                rows = _rows(report, place, tally) if place in looked else None
                 found.append(
                     Tolerance(
                         source=place.source,
@@ -76,11 +76,20 @@ def tolerances(settings: Settings, report: Report, tally: Tally) -> tuple[Tolera
                         check=check,
                         limit=limit.text,
                         rows=rows,
-                        # What cannot be compared is not tolerated.
-                        exceeded=rows is None or most is None or rows > most,
+                        exceeded=_exceeds(rows, limit, _total(report, place, looked.get(place))),
                     )
                 )
     return tuple(found)
+
+
+def _exceeds(rows: int | None, limit: Limit, total: int | None) -> bool:
+    """Say whether so many rows are over the limit; what cannot be compared is not tolerated."""
+    if rows is None or limit.rows is not None:
+        return rows is None or rows > (limit.rows or 0)
+    if total is None:
+        return rows > 0
+    # Exactly: in binary 0.7 % of 1,000 rows is less than 7.
+    return rows * 100 > Decimal(limit.text.removesuffix("%")) * total
 
 
 def _configured(settings: Settings) -> Iterator[tuple[str, str, Limit]]:
@@ -97,6 +106,12 @@ def _configured(settings: Settings) -> Iterator[tuple[str, str, Limit]]:
     ):
         for check, limit in (configured.thresholds if configured else {}).items():
             _refuse_unknown(check, known, settings.where(section, "thresholds"))
+            if section == "logs" and limit.share is not None:
+                # Of lines it would be no share that anybody means.
+                raise UsageError(
+                    f"{settings.where(section, 'thresholds', check)}: {limit.text} of what? Logs have no rows",
+                    f"give a number of IDs: {check} = 10",
+                )
             yield section, check, limit
 
 
@@ -111,20 +126,14 @@ def _section(place: Place) -> str:
     return place.source if place.source in ("objects", "logs") else f"tables.{place.target}"
 
 
-def _rows(report: Report, place: Place, tally: Tally) -> tuple[int | None, int | None]:
-    """Return how many rows a check's findings are about, and how many there are in all."""
-    found = tally.confirmed[place]
-    stores = report.summary.objects or {}
-    if place.source == "objects":
-        return found, stores[place.target].objects if place.target in stores else None
+def _rows(report: Report, place: Place, tally: Tally) -> int | None:
+    """Return how many rows a check's findings are about."""
     table = report.summary.tables.get(f"{place.source}.{place.target}", TableSummary())
     counted = _COUNTED.get(place.check)
-    # `crosscheck` alone counts the rows that it held against the objects, and not by table: enough for one table.
-    total = table.rows if table.rows is not None else _rows_of_store(report)
-    return getattr(table, counted) if counted else found, total
+    return getattr(table, counted) if counted else tally.confirmed[place]
 
 
-def _rows_of_store(report: Report) -> int | None:
-    """Return the rows that were held against the only object store."""
-    stores = list((report.summary.objects or {}).values())
-    return stores[0].rows if len(stores) == 1 else None
+def _total(report: Report, place: Place, looked_at: int | None) -> int | None:
+    """Return how many rows (objects, for the store's) there are in all; a crosscheck alone counts those it read."""
+    table = report.summary.tables.get(f"{place.source}.{place.target}", TableSummary())
+    return looked_at if table.rows is None else table.rows
