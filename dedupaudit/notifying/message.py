@@ -49,7 +49,9 @@ def message_of(news: News, run: Run) -> Message:
     foot = ["", f"Run {_shown(run.id, 40)} of `{_shown(run.command, 20)}` on {host}. To see it:"]
     foot += [f"  dedupaudit history show {_shown(run.id, 40)}", *_explain(news)]
     room = _LARGEST - _size([title, *foot])
-    lines = _fitting([*_opened(news), *_closed(news), *_unlooked(news)], room)
+    # Many new problems must not push out what could not be looked at.
+    others = _fitting([*_unlooked(news), *_closed(news)], room // 2 if news.opened else room)
+    lines = [*_fitting(_opened(news), room - _size(others)), *others]
     bad = news.opened or news.unlooked
     return Message(title, "\n".join([*lines, *foot]).strip("\n"), "warning" if bad else "success")
 

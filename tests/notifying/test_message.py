@@ -80,6 +80,14 @@ def test_what_could_not_be_looked_at_is_told_with_its_reason_and_when_it_can_aga
     assert again.kind == "success"
 
 
+def test_many_new_problems_do_not_push_out_what_was_not_looked_at_and_what_is_gone() -> None:
+    opened = tuple(replace(PROBLEM, target=f"a_table_with_a_long_name_{at}") for at in range(60))
+    body = told(opened=60, opened_first=opened, unlooked=(BROKEN,), closed=1, closed_first=(PROBLEM,)).body
+    assert "does not fit here" in body
+    assert "no answer from host" in body
+    assert "GONE\n- high: duplicate_ids on db.activities: activity_1" in body
+
+
 @pytest.mark.parametrize("ident", ["-x", "$(id)", "a b", "a;b", "", "a\nb", "masked:0011", "é"])
 def test_no_command_is_offered_with_an_id_that_a_shell_would_not_take_as_it_is(ident: str) -> None:
     assert "explain" not in told(opened=1, opened_first=(replace(PROBLEM, key={"id": ident}),)).body
