@@ -124,7 +124,10 @@ class _Audit:
         objects = self.settings.objects
         if objects is None or (objects.url is None and objects.inventory is None):
             self._skipped("objects", "no object store is configured: --objects URL, or `url` under [objects]")
-            return NothingToCheck("no object store is configured")
+            return NothingToCheck(
+                "no object store is configured",
+                "name one by --objects URL, or `url` under [objects] in dedupaudit.toml",
+            )
         try:
             crosscheck_into(
                 self.building,

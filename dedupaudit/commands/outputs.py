@@ -20,7 +20,16 @@ _BESIDE = ("", "-journal", "-wal", "-shm")
 
 
 def refuse_inputs(settings: Settings) -> None:
-    """Raise Refused where an output is a file that the run reads, UsageError where both outputs are one file."""
+    """Raise Refused where an output is a file that the run reads, UsageError where both outputs are one file.
+
+    Nor may TMPDIR name nothing: Python would write elsewhere without a word, maybe where there is no room.
+    """
+    folder = os.environ.get("TMPDIR")
+    if folder and not (os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)):
+        raise UsageError(
+            f"TMPDIR names {visible(folder)}, which is no folder that this user can write",
+            "make that folder, name another, or unset TMPDIR",
+        )
     options = settings.options
     named = {"--output": options.output if options.output != "-" else None, "--findings": options.findings}
     outputs = {option: Path(file) for option, file in named.items() if file}

@@ -48,7 +48,7 @@ def run_logs(
     zone = (settings.logs or LogsSettings()).timezone
     begin, end = _moment(since, "--since", zone), _moment(until, "--until", zone)
     if begin is not None and end is not None and begin > end:
-        raise UsageError("--since is later than --until", "nothing lies between them")
+        raise UsageError("--since is later than --until", "nothing lies between them: exchange the two")
     for name in events:
         if name not in EVENTS:
             hint = did_you_mean(name, EVENTS) or f"the events are {', '.join(EVENTS)}"

@@ -13,6 +13,7 @@ from dedupaudit.history.baseline import run_named
 from dedupaudit.model import Report
 from dedupaudit.reports.saved import load
 
+_ANOTHER = "`dedupaudit history` lists the other runs"
 _LOOKED_THROUGH = 200  # runs, for the last complete one
 _LARGEST = 1 << 28  # bytes of a kept report: more was not written here
 _RUNS = """
@@ -95,9 +96,9 @@ def report_of(connection: sqlite3.Connection, asked: str) -> Report:
     try:
         text = unpacking.decompress(blob, _LARGEST)
     except (zlib.error, TypeError) as error:
-        raise UsageError(f"the report of run {ident} is damaged in the history: {error}", "see another run") from None
+        raise UsageError(f"the report of run {ident} is damaged in the history: {error}", _ANOTHER) from None
     if unpacking.unconsumed_tail:
-        raise UsageError(f"the report of run {ident} is damaged in the history: it has no end", "see another run")
+        raise UsageError(f"the report of run {ident} is damaged in the history: it has no end", _ANOTHER)
     return load(text, f"the report of run {ident}")
 
 

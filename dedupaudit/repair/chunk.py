@@ -239,7 +239,9 @@ class Chunk:
             after = now.get(handle)
             pk = rows.pk_text(handle)
             if after is None or (after != before and handle not in differing and pk not in repointed):
-                raise Surprise(f"the row that was to stay is not as it was: {visible(pk)}", "nothing was changed")
+                raise Surprise(
+                    f"the row that was to stay is not as it was: {visible(pk)}", "nothing was changed: make a new plan"
+                )
             self.entries.append(Entry(one.line, "merged" if one.line in merged else "kept", target, pk, before, after))
             for victim, digest in one.victims:
                 self.entries.append(Entry(one.line, "deleted", target, rows.pk_text(victim), digest))

@@ -19,6 +19,10 @@ class Busy(AuditError):
         self.blocked_by = blocked_by
 
 
+KEPT = "look at the constraint or trigger that refuses it; the rows stay as they are"
+"""The hint of a Violation."""
+
+
 class Violation(AuditError):
     """A constraint or a trigger of the database refused a change: the group that caused it is left as it is."""
 

@@ -12,6 +12,10 @@ from dedupaudit.repair.journal import Entry, Run
 from dedupaudit.repair.site import VICTIMS, Rows, Site
 from dedupaudit.sources.tables.protocol import Key
 
+_INTERFERED = (
+    "a trigger or another session interfered, and nothing of this chunk was changed: run the same command again"
+)
+
 
 @dataclass
 class Repointing:
@@ -49,11 +53,11 @@ class Repointing:
             child for several in moving.values() for child, _digest in several if not (own and child in self.pairs)
         ]
         if images and children.copy(self.run, self.chunk, self.steps, "child", images) != len(images):
-            raise Surprise(f"not every child row of {visible(link.name)} could be copied")
+            raise Surprise(f"not every child row of {visible(link.name)} could be copied", _INTERFERED)
         for victim, several in moving.items():
             self._move(link, children, victim, into[victim][0], len(several))
         if self._found(link, children, only=moving):
-            raise Surprise(f"child rows of {visible(link.name)} still refer to rows that go")
+            raise Surprise(f"child rows of {visible(link.name)} still refer to rows that go", _INTERFERED)
         return self._entries(link, children, moving, into, set(images))
 
     def _found(
@@ -97,7 +101,9 @@ class Repointing:
             f" WHERE {database.is_in(names, [victim])}"
         )
         if changed != wanted:
-            raise Surprise(f"{changed} child rows of {visible(link.name)} were re-pointed, and not {wanted}")
+            raise Surprise(
+                f"{changed} child rows of {visible(link.name)} were re-pointed, and not {wanted}", _INTERFERED
+            )
 
     def _entries(
         self,
@@ -124,7 +130,7 @@ class Repointing:
         entries = []
         for line, child, name, digest in told:
             if name not in now:
-                raise Surprise(f"a child row of {visible(link.name)} is gone after it was re-pointed")
+                raise Surprise(f"a child row of {visible(link.name)} is gone after it was re-pointed", _INTERFERED)
             note = None if child == name else children.pk_text(child)
             entries.append(Entry(line, "repointed", link.child.quoted, children.pk_text(name), digest, now[name], note))
         return entries

@@ -72,7 +72,7 @@ def test_every_flag_of_the_group_is_tried_here() -> None:
         parameter.opts[-1] for parameter in scan.command.params
     }
     assert own == {flag for flag, _ in TYPED}
-    assert {field for _, _, field, *_ in FLAGS} == ObjectsSettings.model_fields.keys() - {"protect", "also_referenced"}
+    assert {field for _, _, field, *_ in FLAGS} == ObjectsSettings.model_fields.keys() - {"protect", "also_referenced", "thresholds"}
 
 
 @pytest.mark.parametrize(("flag", "typed", "field", "in_file", "meant"), FLAGS)
@@ -140,7 +140,7 @@ def test_paths_are_meant_from_the_current_folder(folder: Path) -> None:
         ("--max-missing", "nan", "expected a share"),
         ("--credentials", "vault", "expected auto, environment, file:PATH or ecs:ROLE"),
         ("--credentials", "file:", "expected auto, environment, file:PATH or ecs:ROLE"),
-        ("--signature", "v2", "'v2' is not one of its values\n  hint: did you mean v4? It takes v4 or v1"),
+        ("--signature", "v2", "'v2' is not one of its values\n  hint: it takes v4 or v1"),
         ("--qps", "0", "--qps: expected a number of requests a second, above 0: 10, or 0.5"),
         ("--qps", "nan", "expected a number of requests a second, above 0"),
         ("--qps", "inf", "above 0: 10, or 0.5; without one there is no limit"),

@@ -193,7 +193,10 @@ class MysqlMigration:
         for name in columns:
             definition = definition_of(created or "", name)
             if definition is None:
-                raise Refused(f"the definition of column {visible(name)} cannot be written again", "do it by hand")
+                raise Refused(
+                    f"the definition of column {visible(name)} cannot be written again",
+                    "give the column its definition by hand (ALTER TABLE … MODIFY), then run the same command again",
+                )
             changed.append(f"MODIFY COLUMN {quote(name)} {allowing_null(definition)}")
         self._alter(text("40_not_null", table=self._names.table, columns=", ".join(changed)))
 
@@ -220,7 +223,7 @@ class MysqlMigration:
             if code in _CANNOT and cause is not None:
                 raise Refused(
                     f"{self._connection.place}: {_CANNOT[code]}: {mysql_errors.text_of(cause)}",
-                    f"error {code}; nothing was changed",
+                    f"nothing was changed; the server's manual says more of error {code}",
                 ) from error
             if code in _NULL:
                 raise Violation(error.message, "find the rows whose key has a NULL, and give them one") from error

@@ -48,7 +48,7 @@ def read_around(session: Session, oid: int) -> Around:
     """Read what stands around a table; psycopg2's own errors are for the caller to explain."""
     rows = session.rows(look("facts", oid=oid))
     if not rows:
-        raise SourceError("the table is gone", "plan again")
+        raise SourceError("the table is gone since the catalog was read", "plan again: `dedupaudit migrate plan TABLE`")
     kind, partition, inherited, size, hides, *rest = rows[0]
     standby, read_only, published = rest[7:10]
     seen, standbys, seconds = session.rows(sql_text("repair/postgresql/lag.sql"))[0]

@@ -105,7 +105,10 @@ class _Reading:
         for column in self._table.key:
             now = self._described.catalog.column(column.name)
             if now is None or now.name not in known:
-                raise UsageError(f"table {visible(self._table.name)} has no column {visible(column.name)} any more")
+                raise UsageError(
+                    f"table {visible(self._table.name)} has no column {visible(column.name)} any more",
+                    "somebody changes the table: when it is done, run the same command again",
+                )
             size, characters, indexable = known[now.name]
             most = None if size is None else int(str(size)) * (self._around.widest if characters else 1)
             # A scan of its own: only where the type does not already say that every value fits.

@@ -26,7 +26,7 @@ def probe(connection: Connection, target: Target) -> str:
     names = names_of(target.table)
     oid = oid_of(connection.rows, names.table)
     if oid is None:
-        raise Surprise(f"table {visible(target.table.name)} is gone")
+        raise Surprise(f"table {visible(target.table.name)} is gone", "see `dedupaudit migrate status`")
     found = _stored(connection, target)
     if len(found) == 0:
         return f"{NOTHING}no row has a key"

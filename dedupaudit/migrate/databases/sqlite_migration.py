@@ -74,14 +74,18 @@ class SqliteMigration:
 
     def do(self, step: Step) -> None:
         if step.name == "not_null":
-            raise Refused("SQLite cannot forbid NULL in a column that is there", "leave not_null out")
+            raise Refused(
+                "SQLite cannot forbid NULL in a column that is there",
+                "leave --not-null out, or not_null under [tables.NAME] in dedupaudit.toml",
+            )
         if step.name != "build" or self._wanted(self._catalog()):
             return
         with self._failures():
             taken = taken_by(self._connection, self._target.constraint)
         if taken:
             raise Refused(
-                f"the name {visible(self._target.constraint)} is taken by {taken}", "name the constraint otherwise"
+                f"the name {visible(self._target.constraint)} is taken by {taken}",
+                "name the constraint otherwise: --constraint NAME",
             )
         for statement in step.sql:
             self._run(statement)
@@ -193,5 +197,8 @@ class SqliteMigration:
             yield
         except sqlite3.Error as error:
             if "locked" in str(error):
-                raise Busy(f"{self.repair.place}: another program keeps the database locked") from error
+                raise Busy(
+                    f"{self.repair.place}: another program keeps the database locked",
+                    "try again when its writer is done",
+                ) from error
             raise explain(error, Path(self.repair.place)) from error

@@ -15,7 +15,7 @@ from dedupaudit.config import DatabaseSettings
 from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, Refused, SourceError
 from dedupaudit.repair.databases.mysql_blockers import MysqlBlockers
-from dedupaudit.repair.errors import Busy, Violation
+from dedupaudit.repair.errors import KEPT, Busy, Violation
 from dedupaudit.sources.tables import mysql_errors
 from dedupaudit.sources.tables.mysql_facts import ServerFacts, too_old
 from dedupaudit.sources.tables.mysql_options import read_login
@@ -234,25 +234,24 @@ class Connection:
             self._complain(error)
         except BaseException:
             # In the middle of an answer: nothing can be asked any more, and nothing of it may be committed.
-            self._end(SourceError(f"{self.place}: the run was interrupted"))
+            self._end(SourceError(f"{self.place}: the run was interrupted", "run the same command again: it goes on"))
             raise
 
     def _complain(self, error: BaseException) -> NoReturn:
         code = mysql_errors.code_of(error)
         if mysql_errors.is_lost(error):
-            self._end(
-                SourceError(
-                    f"{self.place}: the connection to the server was lost",
-                    "run the same command again: it goes on where the database says it is",
-                )
+            lost = SourceError(
+                f"{self.place}: the connection to the server was lost",
+                "run the same command again: it goes on where the database says it is",
             )
-            raise self._gone or SourceError(self.place) from error
+            self._end(lost)
+            raise lost from error
         said = mysql_errors.text_of(error)
         if code in _BUSY:
             by = self._blockers.seen if self._blockers is not None and code not in (1213, 1020) else ""
             raise Busy(f"{self.place}: {_BUSY[code]}", "try again", by) from error
         if code in _VIOLATIONS:
-            raise Violation(f"{self.place}: the server refuses the change: {said}", f"error {code}") from error
+            raise Violation(f"{self.place}: the server refuses the change: {said}", KEPT) from error
         if code in DENIED:
             raise Denied(f"{self.place}: the role may not do it: {said}", "GRANT it what the message names") from error
         if code in _TAKES_NO_WRITES:

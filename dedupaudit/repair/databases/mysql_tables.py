@@ -208,7 +208,9 @@ class OwnTables:
         kept = {column.name for column in catalog.columns}
         wanted = [column for column in described(self._connection, place_of(catalog)) if column.name in kept]
         if len(wanted) != len(kept):
-            raise Refused(f"the columns of {visible(catalog.quoted)} were changed since they were read", "begin again")
+            raise Refused(
+                f"the columns of {visible(catalog.quoted)} were changed since they were read", "make a new plan"
+            )
         if kind_and_engine(self._connection, place) is None:
             columns = ",\n  ".join(column.definition for column in wanted)
             statement = sql_text("repair/mysql/quarantine.sql")

@@ -15,7 +15,7 @@ from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, Refused, SourceError, StatementStopped
 from dedupaudit.redact import scrub
 from dedupaudit.repair.databases.postgresql_blockers import PostgresqlBlockers
-from dedupaudit.repair.errors import Busy, Violation
+from dedupaudit.repair.errors import KEPT, Busy, Violation
 from dedupaudit.sources.tables.postgresql_errors import explain, first_line, is_lost, too_old
 from dedupaudit.sources.tables.postgresql_session import (
     SETTINGS,
@@ -99,7 +99,7 @@ class Connection:
     def _prepare(self) -> None:
         refusal = too_old(self.version)
         if refusal:
-            raise Refused(f"{self.place}: {refusal}", "repair a newer server")
+            raise Refused(f"{self.place}: {refusal}", "upgrade the server")
         self._connection.autocommit = True
         receive_values(self._connection)
         self.pid, standby, read_only, role = self._facts()
@@ -287,7 +287,7 @@ class Connection:
                 "allow more, repair fewer groups at a time, or see whether the foreign keys' columns have an index",
             )
         if _is_refusal(error, state):
-            return Violation(f"{about}: PostgreSQL refuses the change: {said}", "the rows stay as they are")
+            return Violation(f"{about}: PostgreSQL refuses the change: {said}", KEPT)
         if state in _WRITING and "row-level security" not in said:
             what, hint = _WRITING[state]
             return SourceError(f"{about}: {what} ({said})", hint)

@@ -96,7 +96,7 @@ def _quarantine(connection: Connection, catalog: Catalog, role: str) -> None:
     if clash:
         raise Refused(
             f"table {visible(catalog.name)} has a column that a quarantine has: {', '.join(map(visible, clash))}",
-            "rename it",
+            "rename that column: a quarantine keeps its own under the name",
         )
     found = named(connection, table)
     if found is None:

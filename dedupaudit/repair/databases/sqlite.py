@@ -17,7 +17,7 @@ from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, Locked, Refused, SourceError
 from dedupaudit.repair.databases.protocol import RUN_COLUMNS, Inspection, Own, digest_of
 from dedupaudit.repair.databases.sqlite_inspect import inspect
-from dedupaudit.repair.errors import Busy, Violation
+from dedupaudit.repair.errors import KEPT, Busy, Violation
 from dedupaudit.sources.tables import sqlite_rowhash
 from dedupaudit.sources.tables.catalog import Catalog, Column
 from dedupaudit.sources.tables.protocol import Key, Value
@@ -133,7 +133,7 @@ class SqliteRepair:
         if "locked" in text or "busy" in text:
             return Busy(f"{self.place}: another program keeps the database locked", "try again when its writer is done")
         if isinstance(error, sqlite3.IntegrityError):
-            return Violation(f"{self.place}: {visible(text)}")
+            return Violation(f"{self.place}: SQLite refuses the change: {visible(text)}", KEPT)
         if "readonly" in text or "read-only" in text:
             return Refused(
                 f"{self.place}: the database cannot be written: {visible(text)}",
@@ -254,7 +254,10 @@ class SqliteRepair:
             f" WHERE name = {self.literal(lock)} AND holder = {self.literal(self._holder)}"
         )
         if renewed != 1:
-            raise Locked(f"{self.place}: another run took the lock over, because this one stood still for too long")
+            raise Locked(
+                f"{self.place}: another run took the lock over, because this one stood still for too long",
+                "let it finish; `dedupaudit repair runs` shows it",
+            )
 
     def _holder_of(self, lock: str) -> str | None:
         """Return who has the lock: nobody where the lease is over, or its process on this host is gone."""

@@ -65,7 +65,8 @@ def choose(wanted: str) -> Keys:
     if kind == "ecs" and rest:
         return RoleKeys(rest)
     raise UsageError(
-        f"no such source of OSS credentials: {visible(wanted)}", "auto, environment, file:PATH or ecs:ROLE"
+        f"no such source of OSS credentials: {visible(wanted)}",
+        "--credentials is auto, environment, file:PATH or ecs:ROLE",
     )
 
 

@@ -165,7 +165,7 @@ class Session:
 
     def _end(self) -> None:
         """End the session on the server, whatever it does: no statement is left, nor begins after this."""
-        self._gone = SourceError(f"{self.place}: the run was interrupted")
+        self._gone = SourceError(f"{self.place}: the run was interrupted", "run it again")
         self._kill_session()
         self._drop()
 
