@@ -242,11 +242,10 @@ def test_repair_and_migrate_tell_what_they_are_about_to_do(run: Run, sqlite_db: 
 
 def test_hostile_values_and_other_encodings_stay_json(run: Run, sqlite_db: SqliteDb) -> None:
     db = sqlite_db("CREATE TABLE activities (id TEXT, x TEXT)")
-    for table in ('a"\\\u202eb', "x\x1b[2J\ny", "é", "表"):
-        for locale in ("C", "C.UTF-8"):
-            done = run("scan", table, "--db", f"sqlite:///{db}", "--log-json", env={"LC_ALL": locale})
-            assert done.code == 2
-            assert lines(done)
+    for table, locale in (('a"\\\u202eb', "C.UTF-8"), ("x\x1b[2J\ny", "C"), ("é", "C"), ("表", "C.UTF-8")):
+        done = run("scan", table, "--db", f"sqlite:///{db}", "--log-json", env={"LC_ALL": locale})
+        assert done.code == 2
+        assert lines(done)
 
 
 def test_a_secret_is_masked_and_the_line_stays_json(run: Run) -> None:
