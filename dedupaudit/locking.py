@@ -70,7 +70,9 @@ def _folder(environ: Mapping[str, str]) -> Path:
     # The XDG specification has relative paths ignored.
     folder = (Path(state) if os.path.isabs(state) else Path("~/.local/state").expanduser()) / "dedupaudit" / "locks"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # `parents` gives those that it makes the usual mode: the tool's own folder is made by itself.
+        for made in (folder.parent, folder):
+            made.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (OSError, RuntimeError) as error:
         raise _impossible(folder, error) from None
     return folder
