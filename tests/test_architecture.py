@@ -63,7 +63,7 @@ def exits(module: str) -> list[int]:
 
 
 def test_there_are_modules_to_check() -> None:
-    assert "model.py" in MODULES
+    assert "model/__init__.py" in MODULES
 
 
 def test_main_ends_the_process_itself() -> None:

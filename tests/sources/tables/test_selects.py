@@ -124,7 +124,7 @@ def test_a_select_of_one_column_is_run(place: Place) -> None:
 
 def test_whatever_is_more_than_one_select_that_reads_is_refused(place: Place) -> None:
     with opened(place.url) as (source, table):
-        for select in (*BAD, *OF_ITS_OWN[source.dialect]):  # type: ignore[attr-defined]  # each source has one
+        for select in (*BAD, *OF_ITS_OWN[source.dialect]):
             with pytest.raises(UsageError, match=r"objects\.also_referenced\[0\]: ") as caught:
                 source.check_select(select, WHERE)
             assert caught.value.hint, select
@@ -164,7 +164,7 @@ def test_many_values_come_in_parts_and_of_any_type(place: Place) -> None:
         assert len(batches) > 1
         assert sorted(value for batch in batches for value in batch if isinstance(value, int))[-1] == 900
         assert sum(map(len, batches)) == 2700
-        half = "SELECT 0.5e0" if source.dialect == "mysql" else "SELECT CAST(0.5 AS REAL)"  # type: ignore[attr-defined]
+        half = "SELECT 0.5e0" if source.dialect == "mysql" else "SELECT CAST(0.5 AS REAL)"
         assert read(source, half) in ([0.5], ["0.5"])
 
 
