@@ -72,7 +72,8 @@ def test_every_flag_of_the_group_is_tried_here() -> None:
         parameter.opts[-1] for parameter in scan.command.params
     }
     assert own == {flag for flag, _ in TYPED}
-    assert {field for _, _, field, *_ in FLAGS} == ObjectsSettings.model_fields.keys() - {"protect", "also_referenced", "thresholds"}
+    without_flag = {"protect", "also_referenced", "thresholds"}
+    assert {field for _, _, field, *_ in FLAGS} == ObjectsSettings.model_fields.keys() - without_flag
 
 
 @pytest.mark.parametrize(("flag", "typed", "field", "in_file", "meant"), FLAGS)
