@@ -196,9 +196,11 @@ class Mask:
         return own.hidden(shown) or str(self.value(shown))
 
     def _row_place(self, where: str) -> str:
-        label, found, _ = where.partition(" pk=")
+        label, found, key = where.partition(" pk=")
         if found and self._is_open(label, _primary_key):
             return where
+        if found and "=" not in label:
+            return f"{label} pk={self.value(key)}"
         located = _LOCATED.fullmatch(where)
         if located is None or (located[2] != "pk" and _ROW_NUMBER.fullmatch(located[3])):
             return where
@@ -223,11 +225,13 @@ class Mask:
         changes["findings"] = masked
         changes["explanation"] = self._explanation(report.explanation, masked) if report.explanation else None
         done = Report.model_construct(**{name: getattr(report, name) for name in Report.model_fields} | changes)
-        if done.summary.five_lines is None:
+        lines = done.summary.five_lines
+        if lines is None:
             return done
-        lines = five_lines(done)
-        # Nobody can ask for an ID by its hash.
-        lines = lines.model_copy(update={"next": tuple(one for one in lines.next if PREFIX not in one)})
+        # Kinds are named in the second line alone. Nobody can ask for an ID by its hash.
+        told = five_lines(done.model_copy(update={"findings": ()}))
+        next_ = tuple(one for one in lines.next if not one.startswith("dedupaudit explain"))
+        lines = lines.model_copy(update={"how_much": told.how_much, "next": next_})
         return done.model_copy(update={"summary": done.summary.model_copy(update={"five_lines": lines})})
 
     def _summary(self, summary: Summary) -> Summary:
