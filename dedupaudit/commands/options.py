@@ -123,7 +123,7 @@ _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
         _HISTORY,
         option("--notify", multiple=True, type=_Words(), metavar="URL",
                help="Tell of new problems once, and once when they are gone: mailto://…, slack://…, dingtalk://…"),
-        option("--lock", is_flag=True, default=None, help="Exit 75 where another run looks at the same sources."),
+        option("--lock", is_flag=True, default=None, help="Exit 75 where another run looks at the same database."),
     ),
     "kept": (_HISTORY, _CONFIG),
     "verdict": (

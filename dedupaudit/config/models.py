@@ -163,7 +163,7 @@ class Options(_Section):
         None, description="fail only on what is new since then: last, the ID of an earlier run, or a report's file"
     )
     notify: Texts = Field((), description="URLs of apprise: who learns of new problems, and of those that are gone")
-    lock: bool = Field(False, description="end with exit code 75 where another run looks at the same sources")
+    lock: bool = Field(False, description="end with exit code 75 where another run looks at the same database")
     mask: Texts = Field((), description="columns whose values are replaced by a keyed hash")
     mask_key_file: Text | None = Field(None, description="its text is the key, unless DEDUPAUDIT_MASK_KEY gives one")
     stuck_after: Duration = Field(3600.0, description="a longer upload is stuck", json_schema_extra={"default": "1h"})
