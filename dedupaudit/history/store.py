@@ -6,7 +6,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dedupaudit.config import Options
 
 Answer = TypeVar("Answer")
+Connection = sqlite3.Connection
 
 PATIENCE = 10.0
 """Seconds that a run waits for another one that is writing."""
@@ -89,6 +90,13 @@ class Store:
             os.close(os.open(os.path.realpath(self.path), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         except (OSError, ValueError) as error:
             raise self._refused(error) from None
+
+    def ask(self, question: Callable[[Connection], Answer]) -> Answer | None:
+        """Return the answer to one question; None where there is no file yet. A damaged one is refused."""
+        if not self.exists():
+            return None
+        with closing(private()) as connection:
+            return self.use(connection, lambda: question(connection), repair=False)
 
     def use(self, connection: sqlite3.Connection, work: Callable[[], Answer], *, repair: bool = True) -> Answer:
         """Do `work` with the file attached to the connection as `history`; what it began is undone where it fails.

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedupaudit.model import Report
+from dedupaudit.model import SEVERITIES, Report
 from tests.history import worlds
 
 TABLES = ("activities", "processes")
@@ -74,7 +74,7 @@ def test_of_two_runs_at_a_time_the_second_to_end_opens_nothing_again(tmp_path: P
         late = worlds.report([("activities", "a")], looked)
         worlds.ended(first, early)
         worlds.ended(second, late)
-        opened = second.untold("r", ("high",)).opened
+        opened = second.untold("r", SEVERITIES).opened
     assert opened == 1
 
 

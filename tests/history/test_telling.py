@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dedupaudit.history.memory import News
+from dedupaudit.model import SEVERITIES
 from tests.history import worlds
 
 A, B = ("activities", "a"), ("activities", "b")
@@ -23,7 +24,7 @@ def night(
 ) -> News:
     with worlds.begun(worlds.settings(folder)) as memory:
         worlds.ended(memory, worlds.report(keys, tables or LOOKED))
-        news = memory.untold(receiver, ("high",), tolerated)
+        news = memory.untold(receiver, SEVERITIES, tolerated)
         if marks:
             memory.mark_told(receiver)
         return news

@@ -65,7 +65,9 @@ def report(
 
 
 def _covered(table: str, status: str) -> list[dict[str, Any]]:
-    reason = {} if status == "checked" else {"reason": "the server went away", "strategy": None, "rows": None}
+    reason: dict[str, Any] = (
+        {} if status == "checked" else {"reason": "the server went away", "strategy": None, "rows": None}
+    )
     return samples.covered(table, ("duplicate_ids",), status=status, **reason)
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from dedupaudit.errors import UsageError
-from dedupaudit.history.store import Store, history_path, private
+from dedupaudit.history.store import Connection, Store, history_path
 
 if TYPE_CHECKING:
     from dedupaudit.config import Settings
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
-def ask(settings: Settings, question: Callable[[sqlite3.Connection], Answer]) -> tuple[Store, Answer | None]:
+def ask(settings: Settings, question: Callable[[Connection], Answer]) -> tuple[Store, Answer | None]:
     """Return the history, and its answer; None where there is no file yet. A damaged one is refused.
 
     Raises UsageError where nothing is to be kept.
@@ -28,10 +26,7 @@ def ask(settings: Settings, question: Callable[[sqlite3.Connection], Answer]) ->
     if path is None:
         raise UsageError("no history is kept: --history none", "name the file by --history FILE")
     store = Store(path, named=settings.options.history is not None)
-    if not store.exists():
-        return store, None
-    with closing(private()) as connection:
-        return store, store.use(connection, lambda: question(connection), repair=False)
+    return store, store.ask(question)
 
 
 def with_parents(given: dict[str, Any]) -> dict[str, Any]:
