@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from dedupaudit.display import to_ascii
 from dedupaudit.model import Report
 from dedupaudit.reports import Style
 from dedupaudit.reports.findings import COLUMNS, csv_line, csv_row
@@ -13,7 +12,7 @@ from dedupaudit.reports.streams import is_utf8
 
 def render(report: Report, out: TextIO, style: Style) -> None:
     """Write a header and the findings; what was not checked is in the JSON report, and in no row here."""
-    take = str if is_utf8(out) else to_ascii
+    ascii_only = not is_utf8(out)
     out.write(csv_row(COLUMNS))
     for finding in report.findings:
-        out.write(take(csv_line(finding)))
+        out.write(csv_line(finding, ascii_only=ascii_only))

@@ -16,9 +16,10 @@ from typing import BinaryIO, cast
 
 from pydantic_core import to_json
 
-from dedupaudit.display import csv_cell, json_safe, visible
+from dedupaudit.display import csv_cell, json_safe, to_ascii, visible
 from dedupaudit.errors import UsageError
 from dedupaudit.model import Finding
+from dedupaudit.reports.streams import json_in_ascii
 from dedupaudit.reports.write import Replacing, explanation
 
 COLUMNS: dict[str, str] = {
@@ -161,13 +162,19 @@ def _flat_line(finding: Finding) -> bytes:
     return to_json(dict(zip(COLUMNS, cells(finding), strict=True))) + b"\n"
 
 
-def csv_line(finding: Finding) -> str:
+def csv_line(finding: Finding, *, ascii_only: bool = False) -> str:
     """Return a finding's flat row as a line of CSV: no cell is a formula, and everything in it can be seen."""
-    return csv_row(
+    row: Iterable[Cell] = (
         # JSON cannot begin like a formula, and has its own escapes.
         csv_cell(cell) if isinstance(cell, str) and not nested else cell
         for cell, nested in zip(cells(finding), _NESTED, strict=True)
     )
+    if ascii_only:
+        row = (
+            (json_in_ascii if nested else to_ascii)(cell) if isinstance(cell, str) else cell
+            for cell, nested in zip(row, _NESTED, strict=True)
+        )
+    return csv_row(row)
 
 
 class _Row:

@@ -18,7 +18,7 @@ from dedupaudit.model import Coverage, Evidence, Finding, GoneFinding, KeyValue,
 from dedupaudit.reports import Style
 from dedupaudit.reports.cases import Place
 from dedupaudit.reports.rules import RULES
-from dedupaudit.reports.streams import is_utf8
+from dedupaudit.reports.streams import is_utf8, json_in_ascii
 from dedupaudit.reports.words import parsed, place, plural
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -40,7 +40,7 @@ def render(report: Report, out: TextIO, style: Style) -> None:
 
     def text(value: Json, indent: int | None = None) -> str:
         plain = json_safe(to_json(value, indent=indent, inf_nan_mode="null").decode())
-        return _ascii(plain) if ascii_only else plain
+        return json_in_ascii(plain) if ascii_only else plain
 
     rules = _rules(report)
     numbers = {check: number for number, check in enumerate(rules)}
@@ -52,16 +52,6 @@ def render(report: Report, out: TextIO, style: Style) -> None:
         out.write(separator + text(result))
         separator, end = ",\n        ", "\n      ]"
     out.write(f"{end}{after}\n")
-
-
-def _ascii(text: str) -> str:
-    """Return JSON in ASCII: the same document."""
-    return text if text.isascii() else re.sub(r"[^\x00-\x7f]", _escaped, text)
-
-
-def _escaped(match: re.Match[str]) -> str:
-    units = match[0].encode("utf-16-be").hex()
-    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def _rules(report: Report) -> list[str]:
