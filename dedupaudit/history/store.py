@@ -193,9 +193,9 @@ class Store:
                 f"the history {self.shown} is locked: another program is writing to it for more than {PATIENCE:.0f} s",
                 "run again when it is done",
             )
-        if code == sqlite3.SQLITE_FULL:
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
             return OutputError(
-                f"the history {self.shown}: the disk is full, here or where temporary files are",
+                f"the history {self.shown}: {visible(str(error))}: is the disk full, here or for temporary files?",
                 f"free some space; or {_ELSEWHERE}",
             )
         return OutputError(f"the history {self.shown} cannot be used: {visible(str(error))}", _ELSEWHERE)

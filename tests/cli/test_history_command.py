@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import sqlite3
 import stat
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Completed, Run, SqliteDb
+from tests.conftest import ROOT, Completed, Run, SqliteDb
 
 TABLE = "CREATE TABLE activities (id INTEGER PRIMARY KEY, activity_id TEXT, created_at INTEGER)"
 CHECKS = ("--check", "duplicate_ids")
@@ -50,7 +52,7 @@ def test_runs_are_listed_with_what_was_new_and_gone(scan, run: Run, state: Path)
     assert [one["id"] for one in past] == [first, second]
     assert [(one["new"], one["gone"], one["still"], one["exit_code"]) for one in past] == [(2, 0, 0, 1), (0, 1, 1, 1)]
     text = run("history").out.decode()
-    assert re.search(rf"^{second}  scan +1  yes +1 +0 +0 +0 +1 +1$", text, re.MULTILINE), text
+    assert re.search(rf"^{second} +scan +1  yes +1 +0 +0 +0 +1 +1$", text, re.MULTILINE), text
     assert "findings  █▅" in text
     assert all(len(line) <= 80 for line in text.splitlines())
     assert stat.S_IMODE((state / "history.db").stat().st_mode) == 0o600
@@ -196,6 +198,25 @@ def test_a_folder_that_nobody_can_write_leaves_the_run_unkept(scan, state: Path)
     done = scan("a", "a")
     assert (done.code, b"cannot be opened" in done.err) == (1, True)
     assert scan("a", "a", options=("--history", "no/such/folder.db")).code == 2
+
+
+def test_a_disk_without_room_for_the_run_leaves_the_history_whole(  # type: ignore[no-untyped-def]
+    scan, run: Run, state: Path, clean_env: dict[str, str], tmp_path: Path
+) -> None:
+    scan("a", "a")
+    before = (state / "history.db").read_bytes()
+    # Blocks of 1,024 bytes: less than the history has already.
+    limited = f"ulimit -f 4; exec {sys.executable} -m dedupaudit scan activities --db sqlite:///app.db -f json"
+    done = subprocess.run(
+        ["/bin/bash", "-c", limited],
+        cwd=tmp_path,
+        env=clean_env | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, b"this run is not kept" in done.stderr) == (1, True)
+    assert (state / "history.db").read_bytes() == before
+    assert len(run("history", "-f", "json").json()["runs"]) == 1
 
 
 def test_a_report_does_not_take_the_history_s_place(scan, state: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from dedupaudit.commands.completing import run_names
 from dedupaudit.commands.options import settings_of, shared
 
 HELP = """\b
@@ -20,7 +21,7 @@ Render the report of an earlier run again; `last` is the newest. At most 1,000 o
 
 
 @click.command("show", help=HELP)
-@click.argument("run", metavar="RUN|last")
+@click.argument("run", metavar="RUN|last", shell_complete=run_names)
 @shared("kept", "output", "mask", "talk")
 def command(run: str, **given: Any) -> int:
     """Render the report."""

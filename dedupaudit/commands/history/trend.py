@@ -46,7 +46,8 @@ def trend_lines(past: Sequence[PastRun], width: int, table: str | None, nothing:
     for heading in _FIRST_LEFT_OUT:
         if _width(columns, past) > width:
             columns = tuple(column for column in columns if column[0] != heading)
-    lines = [*_rows(columns, past), "", *_sparklines(past, table, _BARS if unicode else _ASCII_BARS, width)]
+    gap = "  " if _width(columns, past) <= width else " "
+    lines = [*_rows(columns, past, gap), "", *_sparklines(past, table, _BARS if unicode else _ASCII_BARS, width)]
     return lines if unicode else [to_ascii(line) for line in lines]
 
 
@@ -58,13 +59,13 @@ def _width(columns: Sequence[Column], past: Sequence[PastRun]) -> int:
     return sum(max(map(len, _cells(column, past))) for column in columns) + 2 * (len(columns) - 1)
 
 
-def _rows(columns: Sequence[Column], past: Sequence[PastRun]) -> list[str]:
+def _rows(columns: Sequence[Column], past: Sequence[PastRun], gap: str) -> list[str]:
     aligned = []
     for column in columns:
         cells = _cells(column, past)
         wide = max(map(len, cells))
         aligned.append([cell.rjust(wide) if column[2] else cell.ljust(wide) for cell in cells])
-    return ["  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
+    return [gap.join(row).rstrip() for row in zip(*aligned, strict=True)]
 
 
 def _when(moment: str) -> str:
