@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -64,7 +62,7 @@ def test_the_policy_stops_a_script_and_a_picture_that_got_in_all_the_same(open_p
 def test_findings_are_sorted_by_the_mouse(open_page: Open) -> None:
     page = open_page(samples.damaged()).page
     before = ids(page)
-    head = page.locator("#findings-table th", has_text="Rows")
+    head = page.locator("#findings-table th", has_text="Count")
     head.locator("button").click()
     expect(head).to_have_attribute("aria-sort", "ascending")
     counts = [int(text) for text in page.locator(f"{FINDINGS} td:nth-child(5)").all_inner_texts()]
@@ -73,7 +71,7 @@ def test_findings_are_sorted_by_the_mouse(open_page: Open) -> None:
     expect(head).to_have_attribute("aria-sort", "descending")
     counts = [int(text) for text in page.locator(f"{FINDINGS} td:nth-child(5)").all_inner_texts()]
     assert counts == sorted(counts, reverse=True)
-    expect(page.locator("#status")).to_contain_text("sorted by Rows, descending")
+    expect(page.locator("#status")).to_contain_text("sorted by Count, descending")
     assert sorted(ids(page)) == sorted(before)
 
 
@@ -157,11 +155,12 @@ def test_page_never_scrolls_sideways(open_page: Open, width: int) -> None:
 
 
 def test_print_is_light_and_has_the_coverage_open(open_page: Open) -> None:
-    page = open_page(golden_report(), color_scheme="dark").page
+    page = open_page(golden_report(), width=794, color_scheme="dark").page
     on_screen = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)" != on_screen
     assert page.locator("#filters").is_hidden()
     assert page.locator("#coverage table").first.bounding_box() is not None
+    assert page.evaluate("document.documentElement.scrollWidth") == 794
     printed = page.pdf(format="A4")
-    assert printed.startswith(b"%PDF-") and 1 < io.BytesIO(printed).getvalue().count(b"/Type /Page\n") < 12
+    assert printed.startswith(b"%PDF-") and 1 < printed.count(b"/Type /Page\n") < 12

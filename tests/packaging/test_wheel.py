@@ -72,6 +72,13 @@ def test_wheel_holds_every_sql_file_of_the_checkout(wheel: Path) -> None:
     assert inside == beside
 
 
+def test_wheel_holds_the_parts_of_the_html_page(wheel: Path) -> None:
+    inside = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("dedupaudit/reports/web/")}
+    beside = {f"dedupaudit/reports/web/{path.name}" for path in ROOT.glob("dedupaudit/reports/web/*")}
+    assert {Path(name).suffix for name in inside} == {".html", ".css", ".js"}
+    assert inside == beside
+
+
 def test_wheel_holds_the_package_and_its_types_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "dedupaudit/py.typed" in names
