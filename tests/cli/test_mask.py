@@ -202,6 +202,34 @@ def test_a_saved_report_is_hidden_too_and_shows_no_more_than_a_run_that_was(
     assert twice.out == again.out
 
 
+def test_the_history_keeps_no_value_and_knows_a_hidden_finding_again(
+    masked: Any, values: list[str], tmp_path: Path
+) -> None:
+    history = ("--history", str(tmp_path / "runs.sqlite"))
+    assert masked("audit", "-q", *history, "-o", str(tmp_path / "report")).code == 1
+    again = masked("audit", "-q", *history, "--baseline", "last", "-f", "json")
+    assert again.code == 3, "nothing is new; of the row with an illegal status nobody knows whether it has an object"
+    assert report_of(again)["summary"]["changes"]["new"] == 0
+    with closing(sqlite3.connect(tmp_path / "runs.sqlite")) as connection:
+        kept = [value for line in connection.iterdump() for value in re.findall(r"X'([0-9A-F]+)'", line)]
+        dumped = "\n".join(connection.iterdump()).encode()
+    whole = masked("history", "show", "last", *history, "-f", "json")
+    assert b"masked:" in whole.out
+    assert kept, "reports are kept packed; otherwise the file itself would tell"
+    assert_clean(values, dumped, whole.out, whole.err)
+
+
+def test_a_baseline_in_the_clear_does_not_show_what_is_gone(
+    run: Run, masked: Any, incident: Path, values: list[str], tmp_path: Path
+) -> None:
+    """Guard against the one thing in a report that comes from another one."""
+    saved = tmp_path / "clear.json"
+    run("audit", "-q", "-f", "json", "-o", saved, *EVERY, cwd=incident)
+    done = masked("audit", "-q", "--baseline", str(saved), "-f", "json", *EVERY)
+    assert report_of(done)["summary"]["changes"]["gone_findings"]
+    assert_clean(values, done.out, done.err)
+
+
 # ---- equality
 
 
