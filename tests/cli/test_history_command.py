@@ -52,7 +52,7 @@ def test_runs_are_listed_with_what_was_new_and_gone(scan, run: Run, state: Path)
     assert [one["id"] for one in past] == [first, second]
     assert [(one["new"], one["gone"], one["still"], one["exit_code"]) for one in past] == [(2, 0, 0, 1), (0, 1, 1, 1)]
     text = run("history").out.decode()
-    assert re.search(rf"^{second} +scan +1  yes +1 +0 +0 +0 +1 +1$", text, re.MULTILINE), text
+    assert re.search(rf"^{second} +scan +1 +yes +1 +0 +0 +0 +1 +1$", text, re.MULTILINE), text
     assert "findings  █▅" in text
     assert all(len(line) <= 80 for line in text.splitlines())
     assert stat.S_IMODE((state / "history.db").stat().st_mode) == 0o600
