@@ -15,7 +15,8 @@ Examples:
   dedupaudit audit
   dedupaudit audit --db postgresql://auditor@replica/app --logs 'logs/*.log*'
       --objects oss://bucket/screenshots/
-  dedupaudit audit activities -f json -o report.json --findings findings.csv
+  dedupaudit audit activities -f html -o report.html --findings findings.csv
+  dedupaudit audit --lock --baseline last -f json -o report.json
 
 Scan TABLES, hold their rows against the objects, and read the logs, in one run over one snapshot: every duplicate with
 its cause and the lines that prove it. A part without a source is skipped, and the report says so. Without TABLES: those

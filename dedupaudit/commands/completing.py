@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem, ShellComplete, split_arg_stri
 
 SHELLS = ("bash", "zsh", "fish")
 _LINE = "_DEDUPAUDIT_LINE"
+_RUNS = 50  # as many as anybody looks through
 _CURSOR = "\0"  # no command line can hold it
 
 Items = list[CompletionItem[str]]
@@ -40,13 +41,24 @@ def config_files(_ctx: click.Context, _parameter: click.Parameter, incomplete: s
     return [CompletionItem(incomplete, type="file", suffix=".toml")]
 
 
-def _words_or_files(*words: str) -> Complete:
-    """Return what completes one of a few words and, where none of them begins so, a file's name."""
+def run_names(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Complete `last` or a run of the history, the newest first."""
+    from dedupaudit.commands.history.asking import ask
+    from dedupaudit.commands.options import settings_of
+    from dedupaudit.history.past import runs
 
-    def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
-        return _beginning(incomplete, words) or file_names(ctx, parameter, incomplete)
+    asked = [context.params for context in (ctx, ctx.parent) if context is not None]
+    given = {name: next((params[name] for params in asked if params.get(name)), None) for name in ("config", "history")}
+    _store, found = ask(settings_of(given), lambda connection: runs(connection, None, _RUNS))
+    return _beginning(incomplete, ("last", *(run.id for run in reversed(found or []))))
 
-    return complete
+
+def _baselines(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
+    return run_names(ctx, parameter, incomplete) or file_names(ctx, parameter, incomplete)
+
+
+def _histories(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
+    return _beginning(incomplete, ["none"] if incomplete else []) or file_names(ctx, parameter, incomplete)
 
 
 def table_names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
@@ -83,8 +95,8 @@ def _beginning(incomplete: str, names: Iterable[str]) -> Items:
 OF_METAVAR: dict[str, Complete] = {
     "FILE": file_names,
     "GLOB": file_names,
-    "FILE|none": _words_or_files("none"),
-    "last|RUN|FILE": _words_or_files("last"),
+    "FILE|none": _histories,
+    "last|RUN|FILE": _baselines,
     "TABLE": table_names,
 }
 """What completes an option that names such a thing."""

@@ -16,7 +16,8 @@ from dedupaudit.commands.options import settings_of, shared
 HELP = """\b
 Examples:
   dedupaudit report report.json
-  dedupaudit report report.json -f json -o copy.json
+  dedupaudit report report.json -f html -o report.html
+  dedupaudit report report.json -f markdown --mask device_id
   dedupaudit scan -f json | dedupaudit report -
 
 Render the saved JSON report FILE (- is stdin) in another form. Nothing is scanned.

@@ -16,6 +16,7 @@ Examples:
   dedupaudit scan --db postgresql://auditor@replica/app
   dedupaudit scan activities --check duplicate_ids --fail-on high
   dedupaudit scan -f json -o report.json --findings all.parquet
+  dedupaudit scan --baseline last -f junit -o junit.xml
 
 Find duplicate, NULL, blank and nearly equal IDs in TABLES, look at upload states, and say whether a constraint truly
 protects each table. Without TABLES: those of dedupaudit.toml, else activities, screenshots and processes. Reads only.

@@ -15,7 +15,7 @@ from dedupaudit.commands.completing import SHELLS
 from dedupaudit.commands.repair import COMMANDS as REPAIR_COMMANDS
 from dedupaudit.reports import FORMATS
 from tests.cli.shells import environment, offers, typed
-from tests.conftest import ROOT, Run
+from tests.conftest import ROOT, Run, SqliteDb
 
 CONFIGURATION = r"""
 [tables.activities]
@@ -122,6 +122,18 @@ def test_config_on_the_line_names_the_tables(shell: Shell) -> None:
 def test_without_tables_in_the_configuration_the_usual_ones_are_offered(shell: Shell) -> None:
     (shell.folder / "dedupaudit.toml").unlink()
     assert shell.offers("dedupaudit scan ") == ["activities", "screenshots", "processes"]
+
+
+def test_runs_of_the_history_are_offered_the_newest_first(shell: Shell, run: Run, sqlite_db: SqliteDb) -> None:
+    database = sqlite_db("CREATE TABLE activities (activity_id TEXT PRIMARY KEY, created_at INTEGER);")
+    for _ in range(2):
+        run("scan", "--db", f"sqlite:///{database}", "--history", "runs.db", "-f", "json")
+    listed = run("history", "--history", "runs.db", "-f", "json").json()["runs"]
+    (shell.folder / "dedupaudit.toml").write_text('[options]\nhistory = "../runs.db"\n')
+    expected = ["last", *(one["id"] for one in reversed(listed))]
+    assert len(expected) == 3
+    assert shell.offers("dedupaudit history show ") == expected
+    assert shell.offers("dedupaudit scan --baseline ") == expected
 
 
 @pytest.mark.parametrize("broken", ["[broken", "[tables.a]\nnonsense = 1\n", "[database]\nurl = 'nothing'\n"])
