@@ -31,7 +31,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "skip_check": ("near_equal_ids", ("near_equal_ids",)),
     "distrust_indexes": ("yes", True),
     "stuck_after": ("7d", 604_800.0),
-    "history": ("/tmp/h.db", "/tmp/h.db"),
+    "history": ("kept.db", "kept.db"),
     "baseline": ("last", "last"),
     "notify": ("json://a/ xml://b/", ("json://a/", "xml://b/")),
     "lock": ("on", True),
