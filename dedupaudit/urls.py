@@ -27,6 +27,8 @@ _NAME = r"[\w-]+"
 _NAMED = re.compile(rf"({_NAME})=(?={_SCHEME}:/)")
 _NEXT_URL = re.compile(rf"\s+(?=(?:{_NAME}=)?{_SCHEME}://)")
 _IPV6 = "an IPv6 address goes in brackets: [::1]"
+_TAKEN = ("objects", "logs")
+"""What reports call sources that are no database."""
 _NAME_HINT = "a name has 1 to 64 letters, digits, _ and -, for example shard1=postgresql://user@host/name"
 _HOST = re.compile(r"\[(?P<ipv6>[0-9A-Za-z:.%_-]+)\](?::(?P<port6>[^\]]*))?|(?P<host>[^:\[\]]*)(?::(?P<port>.*))?")
 
@@ -142,6 +144,8 @@ def check_name(name: str) -> None:
     """Raise UsageError unless this can name a database: reports join it to a table's name with a dot."""
     if not re.fullmatch(_NAME, name) or len(name) > 64:
         raise UsageError("this cannot name a database", _NAME_HINT)
+    if name in _TAKEN:
+        raise UsageError("reports call another source so", f"choose another name than {' and '.join(_TAKEN)}")
 
 
 def split_env_urls(text: str) -> list[str]:

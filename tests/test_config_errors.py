@@ -64,6 +64,7 @@ def refusal(folder: Path, text: str | bytes) -> str:
         ("[[database]]\nurl='x'", "database: expected a table ([name]); found a list"),
         ("[tables.'']\nkey='id'", 'tables."": must not be empty'),
         ("[databases.'a b']\nurl='sqlite:///a'", 'databases."a b": this cannot name a database'),
+        ("[databases.objects]\nurl='sqlite:///a'", "databases.objects: reports call another source so"),
         ("[database]\ntimeout=30", "database.timeout: expected text with a number and its unit: 500ms, 30s"),
         ("[database]\ntimeout='30'", "database.timeout: not understood: write a number and its unit"),
         ("[database]\npassword_file=''", "database.password_file: must not be empty"),
