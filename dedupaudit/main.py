@@ -67,7 +67,8 @@ def run(arguments: list[str] | None, runtime: Runtime) -> int:
     except click.ClickException as error:
         from dedupaudit.commands.mistyped import explained
 
-        complain(_usage_id(error), *map(_escaped, explained(error)), ExitCode.USAGE)
+        message, hint = explained(error)
+        complain(_usage_id(error), _escaped(message), _escaped(hint), ExitCode.USAGE)
         return ExitCode.USAGE
     except AuditError as error:
         complain_of(error, _trace(runtime))
