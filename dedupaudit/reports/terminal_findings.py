@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from rich.text import Text
 
-from dedupaudit.model import SEVERITIES, Finding, Report, Severity
+from dedupaudit.model import SEVERITIES, Finding, Report
 from dedupaudit.reports.page import HEADING, QUIET, SEVERITY_STYLES, Page
+from dedupaudit.reports.terminal_groups import Group, Place, grouped, place_of
 from dedupaudit.reports.words import folded, is_store, length, listed, parsed, place, plural, raw
 
 WORST = 8
@@ -22,67 +21,59 @@ _UNSURE = {"in_grace": "in grace", "unknown": "not confirmed"}
 
 def say_findings(page: Page, report: Report) -> None:
     """Say each group of findings, the most severe first, in the order in which the checks ran."""
-    groups: dict[tuple[Severity, str], list[Finding]] = {}
-    for finding in report.findings:
-        groups.setdefault((finding.severity, finding.check), []).append(finding)
+    groups = grouped(report.findings)
     order = {check: number for number, check in enumerate(report.summary.by_check)}
     for severity, check in sorted(groups, key=lambda group: (SEVERITIES.index(group[0]), order.get(group[1], 99))):
         _say_group(page, report, groups[severity, check])
     _say_cut(page, report, {check for _, check in groups})
 
 
-def _say_group(page: Page, report: Report, findings: list[Finding]) -> None:
-    first = findings[0]
+def _say_group(page: Page, report: Report, group: Group) -> None:
+    first = group.first
     # Exact, unlike what the report holds; a check has one severity.
-    total = max(report.summary.by_check.get(first.check, 0), len(findings))
+    total = max(report.summary.by_check.get(first.check, 0), group.held)
     page.blank()
     page.labelled(
         (first.severity.upper(), SEVERITY_STYLES[first.severity]),
         (page.value(first.check), HEADING),
         f"  {plural(total, 'finding')}",
-        (f", {len(findings):,} of them in this report" if total > len(findings) else "", QUIET),
+        (f", {group.held:,} of them in this report" if total > group.held else "", QUIET),
         indent=_MARGIN,
     )
-    _say_counts(page, report, findings)
-    if any(finding.row_class for finding in findings):
-        _say_worst(page, findings)
+    _say_counts(page, report, group)
+    if group.has_classes:
+        _say_worst(page, group)
     else:
-        _say_examples(page, findings)
-    _say_advice(page, findings)
+        _say_examples(page, group)
+    _say_advice(page, group)
 
 
-def _say_counts(page: Page, report: Report, findings: list[Finding]) -> None:
+def _say_counts(page: Page, report: Report, group: Group) -> None:
     """Say classes, verdicts and causes, table by table where there are several."""
     order = {label: number for number, label in enumerate(report.summary.tables)}
-    by_table: dict[str, list[Finding]] = {}
-    for finding in sorted(findings, key=lambda one: order.get(f"{one.source}.{one.target}", len(order))):
-        by_table.setdefault(_table(page, finding), []).append(finding)
-    for label, some in list(by_table.items())[:WORST]:
-        classes = Counter(str(finding.row_class) for finding in some if finding.row_class)
-        unsure = Counter(_UNSURE[finding.verdict] for finding in some if finding.verdict in _UNSURE)
-        causes = Counter(
-            f"{page.value(finding.cause.name)} ({finding.cause.confidence})" for finding in some if finding.cause
-        )
+    places = sorted(group.places.items(), key=lambda item: order.get(".".join(item[0]), len(order)))
+    for where, tally in places[:WORST]:
+        unsure = {_UNSURE[verdict]: number for verdict, number in tally.verdicts.items() if verdict in _UNSURE}
+        causes = {f"{page.value(name)} ({sure})": number for (name, sure), number in tally.causes.most_common(4)}
         facts = [
-            listed({name: classes[name] for name in _CLASSES}),
+            listed({name: tally.classes[name] for name in _CLASSES}),
             listed(unsure),
-            f"causes: {listed(dict(causes.most_common(4)))}" if causes else "",
+            f"causes: {listed(causes)}" if causes else "",
         ]
-        if any(facts) and (len(by_table) > 1 or classes or causes or len(findings) > EXAMPLES):
-            page.line(f"{label}: ", "; ".join(fact for fact in facts if fact), indent=_MARGIN)
+        if any(facts) and (len(places) > 1 or tally.classes or causes or group.held > EXAMPLES):
+            page.line(f"{_table(page, where)}: ", "; ".join(fact for fact in facts if fact), indent=_MARGIN)
 
 
-def _say_worst(page: Page, findings: list[Finding]) -> None:
+def _say_worst(page: Page, group: Group) -> None:
     """Say the keys with the most rows; a line each where there is room, else two."""
-    # What is new is what somebody was woken for.
-    worst = sorted(findings, key=lambda finding: (finding.news != "new", -finding.count))[:WORST]
-    several = len({_table(page, finding) for finding in findings}) > 1
+    worst = group.worst[:WORST]
+    several = len(group.places) > 1
     if page.wide:
         wide = [_wide_row(page, one, several) for one in worst]
         page.grid(wide, "r" + "l" * (len(wide[0]) - 1), indent=_MARGIN)
     else:
         page.grid([_narrow_row(page, one, several) for one in worst], "rl", indent=_MARGIN)
-    _say_rest(page, len(findings) - len(worst))
+    _say_rest(page, group.held - len(worst))
 
 
 def _wide_row(page: Page, finding: Finding, several: bool) -> list[Text]:
@@ -93,7 +84,7 @@ def _wide_row(page: Page, finding: Finding, several: bool) -> list[Text]:
         Text(_when(page, finding)),
         Text(_differs(page, finding) + _unsure(finding), overflow="fold"),
     ]
-    return [*cells, Text(_table(page, finding), style=QUIET, overflow="fold")] if several else cells
+    return [*cells, Text(_table(page, place_of(finding)), style=QUIET, overflow="fold")] if several else cells
 
 
 def _narrow_row(page: Page, finding: Finding, several: bool) -> list[Text]:
@@ -102,26 +93,27 @@ def _narrow_row(page: Page, finding: Finding, several: bool) -> list[Text]:
     body.append(f"  {finding.row_class or ''}", style=_CLASS_STYLES.get(finding.row_class or "", ""))
     body.append(*_news(finding))
     body.append(_unsure(finding))
-    facts = [_when(page, finding), _differs(page, finding), _table(page, finding) if several else ""]
+    facts = [
+        _when(page, finding),
+        _differs(page, finding),
+        _table(page, place_of(finding)) if several else "",
+    ]
     if said := page.dot.join(fact for fact in facts if fact):
         body.append("\n" + said, style=QUIET)
     return [Text(f"{finding.count:,} x"), body]
 
 
-def _say_examples(page: Page, findings: list[Finding]) -> None:
+def _say_examples(page: Page, group: Group) -> None:
     """Say a few messages; the same one about several tables is said once."""
-    messages: dict[str, list[Finding]] = {}
-    one_store = len({(finding.source, finding.target) for finding in findings}) == 1 and is_store(
-        findings[0].source, findings[0].target
-    )
-    for finding in sorted(findings, key=lambda finding: finding.news != "new"):
-        messages.setdefault(page.prose(finding.message) + _unsure(finding) + _news(finding)[0], []).append(finding)
-    for message, some in list(messages.items())[:EXAMPLES]:
+    one_store = len(group.places) == 1 and is_store(group.first.source, group.first.target)
+    shown = 0
+    for message in group.messages[:EXAMPLES]:
+        first = message.first
         # A store's URL before each of its keys says nothing new where there is no other store.
-        told = "" if one_store else f"{folded((_table(page, finding) for finding in some), 4)}: "
-        page.line((told, QUIET), message, indent=_MARGIN)
-    shown = sum(len(some) for some in list(messages.values())[:EXAMPLES])
-    _say_rest(page, len(findings) - shown)
+        told = "" if one_store else f"{folded((_table(page, where) for where in message.places), 4)}: "
+        page.line((told, QUIET), page.prose(first.message) + _unsure(first), _news(first), indent=_MARGIN)
+        shown += message.findings
+    _say_rest(page, group.held - shown)
 
 
 def _say_rest(page: Page, number: int) -> None:
@@ -129,18 +121,15 @@ def _say_rest(page: Page, number: int) -> None:
         page.line((f"{page.more} and {number:,} more", QUIET), indent=_MARGIN)
 
 
-def _say_advice(page: Page, findings: list[Finding]) -> None:
+def _say_advice(page: Page, group: Group) -> None:
     """Say each suggestion once; where classes differ in it, say for which."""
-    advice: dict[str, set[str]] = {}
-    for finding in findings:
-        if finding.suggestion:
-            advice.setdefault(page.prose(finding.suggestion), set()).add(finding.row_class or "")
-    for suggestion, classes in list(advice.items())[:ADVICE]:
+    for suggestion, classes in list(group.advice.items())[:ADVICE]:
         told = ", ".join(sorted(classes - {""}))
-        prefix = f"{told}: " if len(advice) > 1 and told else ""
-        page.labelled((f"{' ' * _MARGIN}{page.advice}", "cyan"), prefix + suggestion, indent=_MARGIN + 2)
-    if len(advice) > ADVICE:
-        page.line((f"{page.more} and {plural(len(advice) - ADVICE, 'more suggestion')}", QUIET), indent=_MARGIN)
+        prefix = f"{told}: " if len(group.advice) > 1 and told else ""
+        page.labelled((f"{' ' * _MARGIN}{page.advice}", "cyan"), prefix + page.prose(suggestion), indent=_MARGIN + 2)
+    if len(group.advice) > ADVICE:
+        more = plural(len(group.advice) - ADVICE, "more suggestion")
+        page.line((f"{page.more} and {more}", QUIET), indent=_MARGIN)
 
 
 def _say_cut(page: Page, report: Report, shown: set[str]) -> None:
@@ -162,8 +151,8 @@ def _say_cut(page: Page, report: Report, shown: set[str]) -> None:
         )
 
 
-def _table(page: Page, finding: Finding) -> str:
-    return page.value(place(finding.source, finding.target), 160)
+def _table(page: Page, where: Place) -> str:
+    return page.value(place(*where), 160)
 
 
 def _unsure(finding: Finding) -> str:
