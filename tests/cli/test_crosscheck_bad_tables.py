@@ -65,12 +65,12 @@ def test_no_store_is_wrong_usage(check: Check) -> None:
 
 
 WRONG = {
-    "--qps": ("0", "more than 0"),
-    "--threads": ("65", "1<=x<=64"),
+    "--qps": ("0", "above 0"),
+    "--threads": ("65", "from 1 to 64"),
     "--max-missing": ("most", "between 0% and 100%"),
     "--grace": ("soon", "a number and its unit"),
     "--credentials": ("nobody", "environment, file:PATH or ecs:ROLE"),
-    "--signature": ("v2", "'v4', 'v1'"),
+    "--signature": ("v2", "it takes v4 or v1"),
     "--inventory": ("nowhere/manifest.json", "there is no inventory"),
     "--objects": ("https://auditor:geheim99@pictures/", "oss://bucket/prefix/"),
     "--oss-endpoint": ("https://auditor:geheim99@host/path", "without a path"),

@@ -250,6 +250,10 @@ class WatchedTables:
         world.step()
         self._snapshot = dict(world.shards[shard])
 
+    def identity(self) -> dict[str, str]:
+        """Return what tells this shard from every other."""
+        return {"shard": self.name}
+
     def names(self) -> list[str]:
         return ["screenshots"]
 
