@@ -7,6 +7,7 @@ always give the same bytes.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -64,8 +65,7 @@ def lying_bars(
     name: str, title: str, labels: Sequence[str], series: Sequence[Series], shown: Callable[[float], str]
 ) -> Markup:
     """Draw bars from left to right, one below the other, stacked where there are several series."""
-    import pygal
-
+    pygal = _pygal()
     kind = pygal.HorizontalStackedBar if len(series) > 1 else pygal.HorizontalBar
     height = _BAR * len(labels) + 50
     stacked = len(series) > 1
@@ -87,8 +87,7 @@ def standing_bars(
     name: str, title: str, labels: Sequence[str], series: Sequence[Series], shown: Callable[[float], str]
 ) -> Markup:
     """Draw bars side by side, as of days; where there are many, some alone have a label."""
-    import pygal
-
+    pygal = _pygal()
     height = 240
     kind = pygal.StackedBar if len(series) > 1 else pygal.Bar
     few = len(labels) <= 8
@@ -106,8 +105,7 @@ def standing_bars(
 
 def lanes(name: str, title: str, points: dict[str, list[float]], shown: Callable[[float], str]) -> Markup:
     """Draw moments as dots on a lane for each kind; the way from left to right is the time in seconds."""
-    import pygal
-
+    pygal = _pygal()
     height = 40 * len(points) + 60
     settings = _settings(height, shown) | {"margin_right": 28, "value_formatter": str, "x_value_formatter": shown}
     chart = pygal.XY(**settings, stroke=False, dots_size=5)
@@ -120,10 +118,16 @@ def lanes(name: str, title: str, points: dict[str, list[float]], shown: Callable
     return _svg(chart, name, title, height)
 
 
-def _settings(height: int, shown: Callable[[float], str]) -> dict[str, Any]:
-    from pygal.style import Style
+def _pygal() -> Any:
+    """Import the library late, and without its finder of map plugins: before Python 3.12 that one warns at imports."""
+    import pygal
 
-    letters = Style(label_font_size=13, major_label_font_size=13, value_font_size=13)
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
+    return pygal
+
+
+def _settings(height: int, shown: Callable[[float], str]) -> dict[str, Any]:
+    letters = _pygal().style.Style(label_font_size=13, major_label_font_size=13, value_font_size=13)
     return {
         "style": letters,
         "width": WIDTH,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -272,3 +274,9 @@ def test_figures_that_cannot_be_drawn_do_no_harm(figure: float) -> None:
     drawn = "".join(re.findall("<svg.*?</svg>", text))
     assert drawn and not re.search(r'="[^"]*(nan|inf|\de\+)', drawn)
     parsed(text)
+
+
+def test_the_charts_leave_nothing_behind_that_warns_at_later_imports() -> None:
+    page_of(golden_report())
+    assert not [finder for finder in sys.meta_path if type(finder).__module__.startswith("pygal")]
+    assert importlib.util.find_spec("no_such_module_of_anybody") is None
