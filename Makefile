@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 2
+# Tests wait for servers and processes most of the time: three at once keep two cores busy.
+WORKERS ?= 3
 # The servers and the browser that the tests run against, and what reads the recipes (promtool, systemd-analyze); installed
 # by `make test` where it may. That Debian also starts them as services is harmless: the tests start their own, on other ports.
 DEBIAN_PACKAGES := postgresql mariadb-server chromium prometheus systemd zsh fish
