@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Tests wait for servers and processes most of the time: three at once keep two cores busy.
+# Tests wait for servers and processes most of the time: three at once keep two cores busy. The slow ones work.
 WORKERS ?= 3
+SLOW_WORKERS ?= 2
 # The servers and the browser that the tests run against, and what reads the recipes (promtool, systemd-analyze); installed
 # by `make test` where it may. That Debian also starts them as services is harmless: the tests start their own, on other ports.
 DEBIAN_PACKAGES := postgresql mariadb-server chromium prometheus systemd zsh fish
@@ -24,7 +25,7 @@ test: $(VENV)/.dev debian-packages  ## run all tests but the slow ones
 	$(PYTEST) -m "not slow"
 
 test-slow: $(VENV)/.dev debian-packages  ## run the slow tests, with many more random cases
-	HYPOTHESIS_PROFILE=slow $(PYTEST) -m slow
+	HYPOTHESIS_PROFILE=slow $(PYTEST) -m slow -n $(SLOW_WORKERS)
 
 lint: $(VENV)/.dev  ## check style, types and import rules
 	$(BIN)/ruff check
