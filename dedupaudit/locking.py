@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from dedupaudit.display import visible
 from dedupaudit.errors import Locked, UsageError
+from dedupaudit.state import state_folder
 
 if TYPE_CHECKING:
     from dedupaudit.config import Settings
@@ -66,14 +67,15 @@ def _place(url: DatabaseUrl) -> str:
 
 def _folder(environ: Mapping[str, str]) -> Path:
     """Return the folder of the locks, and make it."""
-    state = environ.get("XDG_STATE_HOME", "")
-    # The XDG specification has relative paths ignored.
-    folder = (Path(state) if os.path.isabs(state) else Path("~/.local/state").expanduser()) / "dedupaudit" / "locks"
+    state = state_folder(environ)
+    if state is None:
+        raise _impossible(Path("~/.local/state"))
+    folder = state / "locks"
     try:
         # `parents` gives those that it makes the usual mode: the tool's own folder is made by itself.
         for made in (folder.parent, folder):
             made.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         raise _impossible(folder, error) from None
     return folder
 
@@ -121,7 +123,7 @@ def _told(file: int) -> str:
     return f" (`{visible(command)}`, process {visible(pid)} on {visible(host)}, since {visible(since)})"
 
 
-def _impossible(path: Path, error: Exception) -> UsageError:
+def _impossible(path: Path, error: OSError | None = None) -> UsageError:
     reason = getattr(error, "strerror", None) or "your folder is not known"
     return UsageError(
         f"--lock: cannot lock {visible(str(path), 400)}: {reason}",

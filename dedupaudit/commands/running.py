@@ -150,7 +150,7 @@ class Watch:
 
     def sink(self, further: FindingSink | None) -> FindingSink | None:
         """Return what takes every finding; None where those of the report are enough."""
-        if further is None and not (self.memory.needs_all or self.memory.has_baseline or self._has_thresholds):
+        if further is None and not (self.memory.needs_all or self._has_thresholds):
             return None
 
         def take(finding: Finding) -> None:

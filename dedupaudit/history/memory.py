@@ -65,7 +65,7 @@ class Memory(Protocol):
 
     @property
     def needs_all(self) -> bool:
-        """Say whether `take` must see every finding; otherwise those of the report are enough."""
+        """Say whether `take` must see every finding, as with a baseline; otherwise those of the report are enough."""
 
     @property
     def databases(self) -> dict[str, str]:

@@ -16,6 +16,7 @@ from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, OutputError, UsageError
 from dedupaudit.history.schema import APPLICATION, INDEXES, TABLES, VERSION
 from dedupaudit.saying import say
+from dedupaudit.state import state_folder
 
 if TYPE_CHECKING:
     from dedupaudit.config import Options
@@ -42,10 +43,8 @@ def history_path(options: Options, environ: Mapping[str, str]) -> Path | None:
         return None
     if options.history is not None:
         return Path(options.history).expanduser()
-    state = environ.get("XDG_STATE_HOME", "")
-    # By the XDG base directory specification a relative path is to be ignored.
-    folder = Path(state) if os.path.isabs(state) else Path(os.path.expanduser("~/.local/state"))
-    return folder / "dedupaudit" / "history.db" if folder.is_absolute() else None
+    folder = state_folder(environ)
+    return folder / "history.db" if folder else None
 
 
 def private() -> sqlite3.Connection:

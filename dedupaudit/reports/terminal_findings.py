@@ -6,10 +6,9 @@ from rich.text import Text
 
 from dedupaudit.model import SEVERITIES, Finding, Report
 from dedupaudit.reports.page import HEADING, QUIET, SEVERITY_STYLES, Page
-from dedupaudit.reports.terminal_groups import Group, Place, grouped, place_of
+from dedupaudit.reports.terminal_groups import WORST, Group, Place, grouped, place_of
 from dedupaudit.reports.words import folded, is_store, length, listed, parsed, place, plural, raw
 
-WORST = 8
 EXAMPLES = 3
 ADVICE = 3
 _MARGIN = 8  # what a severity takes, with a space after it
@@ -66,7 +65,7 @@ def _say_counts(page: Page, report: Report, group: Group) -> None:
 
 def _say_worst(page: Page, group: Group) -> None:
     """Say the keys with the most rows; a line each where there is room, else two."""
-    worst = group.worst[:WORST]
+    worst = group.worst
     several = len(group.places) > 1
     if page.wide:
         wide = [_wide_row(page, one, several) for one in worst]

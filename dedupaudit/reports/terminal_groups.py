@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from dedupaudit.model import Finding, Severity
 
-_KEPT = 8
+WORST = 8
 """How many of the worst findings, and of the first messages, are kept."""
 
 Place = tuple[str, str]
@@ -63,11 +63,11 @@ class Group:
 
     def _keep(self, finding: Finding, place: Place) -> None:
         self._worst.append(finding)
-        if len(self._worst) > 50 * _KEPT:
+        if len(self._worst) > 50 * WORST:
             self._worst = self.worst
         messages = self._messages[finding.news == "new"]
         same = finding.message, finding.verdict
-        if same not in messages and len(messages) >= _KEPT:
+        if same not in messages and len(messages) >= WORST:
             return
         said = messages.setdefault(same, Message(finding))
         said.findings += 1
@@ -81,7 +81,7 @@ class Group:
     @property
     def worst(self) -> list[Finding]:
         """The findings with the most rows; what is new goes first, for it is what somebody was woken for."""
-        return sorted(self._worst, key=lambda finding: (finding.news != "new", -finding.count))[:_KEPT]
+        return sorted(self._worst, key=lambda finding: (finding.news != "new", -finding.count))[:WORST]
 
     @property
     def messages(self) -> list[Message]:
