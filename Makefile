@@ -7,7 +7,7 @@ WORKERS ?= 3
 SLOW_WORKERS ?= 2
 # The servers and the browser that the tests run against, and what reads the recipes (promtool, systemd-analyze); installed
 # by `make test` where it may. That Debian also starts them as services is harmless: the tests start their own, on other ports.
-DEBIAN_PACKAGES := postgresql mariadb-server chromium prometheus systemd zsh fish
+DEBIAN_PACKAGES := postgresql mariadb-server chromium prometheus redis-server systemd zsh fish
 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)

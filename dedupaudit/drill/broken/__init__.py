@@ -1,0 +1,1 @@
+"""Backends with the textbook's holes, one file each: for the drill only, which shows what they do."""
