@@ -18,9 +18,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.oss.fixtures import oss
-from tests.servers.fixtures import mariadb, postgresql
+from tests.servers.fixtures import mariadb, postgresql, redis
 
-__all__ = ["mariadb", "oss", "postgresql"]
+__all__ = ["mariadb", "oss", "postgresql", "redis"]
 
 # The same cases in every run, and none refused for being slow: a busy machine must not turn a test red.
 settings.register_profile(

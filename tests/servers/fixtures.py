@@ -9,6 +9,7 @@ import pytest
 
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgresql import PostgresqlServer
+from tests.servers.redis import RedisServer
 
 
 @cache
@@ -27,6 +28,14 @@ def shared_mariadb() -> MariadbServer:
     return server
 
 
+@cache
+def shared_redis() -> RedisServer:
+    """Return this process's server; it ends with the process."""
+    server = RedisServer()
+    atexit.register(server.close)
+    return server
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> PostgresqlServer:
     """Return a running PostgreSQL that tests share: make databases and roles of your own, and never stop it."""
@@ -37,3 +46,9 @@ def postgresql() -> PostgresqlServer:
 def mariadb() -> MariadbServer:
     """Return a running MariaDB that tests share: make databases and users of your own, and never stop it."""
     return shared_mariadb()
+
+
+@pytest.fixture(scope="session")
+def redis() -> RedisServer:
+    """Return a running Redis that tests share: use keys of your own (a random prefix), and never stop it."""
+    return shared_redis()
