@@ -56,6 +56,8 @@ class LocalSource:
         self._real = os.path.realpath(self._root)
         self._interrupt = interrupt or Interrupt()
         self.shown = f"file://{visible(os.fsdecode(os.path.abspath(self._root)), 1000)}"
+        self.folder = self._real
+        """The folder's real path."""
         self.requests = Requests()
         self.skipped = 0
         """Sockets, devices, pipes, links to folders and links that lead out of the folder: no objects."""
@@ -80,13 +82,8 @@ class LocalSource:
         return self._pages(_Range(_raw(first), _raw(last)))
 
     def look(self, key: str) -> ObjectFact | None:
-        try:
-            raw = _raw(key)
-        except UnicodeEncodeError:
-            return None
-        parts = raw.split(b"/")
-        # A listing never has such a key, whatever the path would lead to.
-        if any(part in (b"", b".", b"..") or b"\0" in part for part in parts):
+        raw = path_of_key(key)
+        if raw is None:
             return None
         path = os.path.join(self._root, raw)
         try:
@@ -191,6 +188,16 @@ class LocalSource:
         return SourceError(
             f"cannot read {where}: {reason}", "let this user read all of the folder: what is not seen is not judged"
         )
+
+
+def path_of_key(key: str) -> bytes | None:
+    """Return the path of a key below the folder; None where a listing never has such a key, wherever it would lead."""
+    try:
+        raw = _raw(key)
+    except UnicodeEncodeError:
+        return None
+    impossible = any(part in (b"", b".", b"..") or b"\0" in part for part in raw.split(b"/"))
+    return None if impossible else raw
 
 
 def _path_of(url: str) -> bytes:
