@@ -98,17 +98,40 @@ def test_no_line_is_wider_than_the_terminal(result: DrillResult, width: int) -> 
 
 def test_every_figure_stands_below_its_head() -> None:
     """Figures that differ, so that no two columns can be confused."""
-    figures = dict(zip(
-        ("requests", "rows", "duplicates", "lost", "objects", "double_uploads", "wrong_answers", "stuck", "deadlocks"),
-        range(11, 20), strict=True,
-    ))  # fmt: skip
-    one = replace(CLEAN, **figures, per_second=20.0, p50_ms=21.0, p99_ms=22.0)
+    one = replace(
+        CLEAN,
+        requests=11,
+        rows=12,
+        duplicates=13,
+        lost=14,
+        objects=15,
+        double_uploads=16,
+        wrong_answers=17,
+        stuck=18,
+        deadlocks=19,
+        per_second=20.0,
+        p50_ms=21.0,
+        p99_ms=22.0,
+    )
     lines = drill_lines(replace(HELD, strategies=(one,)), 160)
     at = next(number for number, line in enumerate(lines) if line.startswith("unique"))
     above, below, row = lines[at - 2 : at + 1]
-    heads = "requests rows cates lost objects uploads answers stuck locks second ms ms".split()
+    heads = [
+        "requests",
+        "rows",
+        "cates",
+        "lost",
+        "objects",
+        "uploads",
+        "answers",
+        "stuck",
+        "locks",
+        "second",
+        "ms",
+        "ms",
+    ]
     assert below.split() == heads
-    assert above.split() == "dupli- double wrong dead- per p50 p99".split()
+    assert above.split() == ["dupli-", "double", "wrong", "dead-", "per", "p50", "p99"]
     assert row.split() == ["unique", *map(str, range(11, 23)), "holds"]
     position = 0
     for head, figure in zip(heads, range(11, 23), strict=True):
