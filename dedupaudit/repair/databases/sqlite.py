@@ -15,6 +15,7 @@ from urllib.parse import quote as percent
 from dedupaudit.config import DatabaseSettings
 from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, Locked, Refused, SourceError
+from dedupaudit.processes import begun
 from dedupaudit.repair.databases.protocol import RUN_COLUMNS, Inspection, Own, digest_of
 from dedupaudit.repair.databases.sqlite_inspect import inspect
 from dedupaudit.repair.errors import KEPT, Busy, Violation
@@ -237,7 +238,7 @@ class SqliteRepair:
         with self.transaction():
             if self._holder_of(lock) not in (None, self._holder):
                 return False
-            values = (lock, self._holder, socket.gethostname(), os.getpid(), _begun(os.getpid()), _expiry())
+            values = (lock, self._holder, socket.gethostname(), os.getpid(), begun(os.getpid()), _expiry())
             with self._failures():
                 self.connection.execute(
                     "INSERT OR REPLACE INTO main.dedupaudit_locks VALUES (?, ?, ?, ?, ?, ?)", values
@@ -267,8 +268,8 @@ class SqliteRepair:
             ).fetchone()
         if found is None:
             return None
-        holder, host, process, begun, expires = found
-        if expires < time.time() or (host == socket.gethostname() and _begun(int(process)) != begun):
+        holder, host, process, since, expires = found
+        if expires < time.time() or (host == socket.gethostname() and begun(int(process)) != since):
             return None
         return str(holder)
 
@@ -293,20 +294,3 @@ def _quarantine_name(catalog: Catalog) -> str:
 
 def _expiry() -> float:
     return time.time() + _LEASE_SECONDS
-
-
-def _begun(process: int) -> str:
-    """Return when a process of this host began, to tell it from a later one of its number; nothing where it is gone."""
-    try:
-        told = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        # A zombie works no more: it is only that its parent has not asked for it yet.
-        return told[19] if told[0] != "Z" else ""
-    except OSError:
-        pass
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return ""
-    except PermissionError:
-        return "?"
-    return "?"

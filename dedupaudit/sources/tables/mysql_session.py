@@ -254,37 +254,46 @@ class Session:
 
 def connect(login: Login) -> Driver:
     """Open one connection; raises SourceError where that cannot be."""
-    tls = login.ssl_mode != "DISABLED" and not login.socket
     try:
-        # Not left to PyMySQL: its older versions go on without TLS where the server has none.
-        context = _tls_context(login) if tls else None
-        connection = _Connection(
-            host=login.host,
-            port=login.port,
-            user=login.user,
-            password=login.password.encode("utf-8", "surrogateescape"),
-            database=login.database,
-            unix_socket=login.socket,
-            charset="utf8mb4",
-            use_unicode=False,
-            conv={},
-            connect_timeout=login.timeout,
-            read_timeout=login.timeout,
-            write_timeout=login.timeout,
-            program_name="dedupaudit",
-            autocommit=None,
-            local_infile=False,
-            ssl=context,
-            ssl_disabled=not tls,
-            defer_connect=True,
-        )
-        connection.tls = "required" if tls and login.ssl_mode != "PREFERRED" else "preferred" if tls else "no"
-        connection.connect()
+        return connect_raw(login)
     except _FAILURES as error:
-        raise mysql_errors.explain_login(error, login.place, login.timeout, tls=tls) from error
+        raise mysql_errors.explain_login(error, login.place, login.timeout, tls=_wants_tls(login)) from error
+
+
+def connect_raw(login: Login, **changed: Any) -> Driver:
+    """Open one connection, with some of PyMySQL's parameters changed; raises what PyMySQL raises."""
+    tls = _wants_tls(login)
+    parameters: dict[str, Any] = {
+        "host": login.host,
+        "port": login.port,
+        "user": login.user,
+        "password": login.password.encode("utf-8", "surrogateescape"),
+        "database": login.database,
+        "unix_socket": login.socket,
+        "charset": "utf8mb4",
+        "use_unicode": False,
+        "conv": {},
+        "connect_timeout": login.timeout,
+        "read_timeout": login.timeout,
+        "write_timeout": login.timeout,
+        "program_name": "dedupaudit",
+        "autocommit": None,
+        "local_infile": False,
+        # Not left to PyMySQL: its older versions go on without TLS where the server has none.
+        "ssl": _tls_context(login) if tls else None,
+        "ssl_disabled": not tls,
+        "defer_connect": True,
+    }
+    connection = _Connection(**(parameters | changed))
+    connection.tls = "required" if tls and login.ssl_mode != "PREFERRED" else "preferred" if tls else "no"
+    connection.connect()
     # Only the login is answered at once: a statement takes as long as it takes.
     connection._read_timeout = connection._write_timeout = None
     return connection
+
+
+def _wants_tls(login: Login) -> bool:
+    return login.ssl_mode != "DISABLED" and not login.socket
 
 
 class _Connection(Driver):

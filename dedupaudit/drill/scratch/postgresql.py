@@ -1,0 +1,238 @@
+"""A scratch schema in a PostgreSQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+
+from dedupaudit.config import DatabaseSettings
+from dedupaudit.display import visible
+from dedupaudit.drill.protocol import Shape
+from dedupaudit.drill.scratch.owner import COLUMNS, MARKER, Leftover, is_name, marker, may_live, new_name, number_of
+from dedupaudit.drill.scratch.shapes import FUNCTION, TABLES, statements_of
+from dedupaudit.errors import SourceError
+from dedupaudit.interrupt import Interrupt
+from dedupaudit.sources.tables.postgresql_errors import explain, too_old
+from dedupaudit.sources.tables.postgresql_session import connect, shown_place
+from dedupaudit.sources.tables.postgresql_sql import literal, quote
+from dedupaudit.sources.tables.postgresql_url import connection_parameters
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+Row = tuple[Any, ...]
+
+_DUPLICATE_SCHEMA = "42P06"
+_DENIED = "42501"
+_READ_ONLY = "25006"
+_WAITED = ("55P03", "40P01")
+_ATTEMPTS = 3
+_LOCK_CLASS = 0x64647570
+"""The first half of the advisory lock of each drill; the second is the number in its schema's name."""
+
+
+class Session:
+    """One connection in autocommit, which raises SourceError."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self.place = shown_place(settings.url)
+        self._connection = connect(connection_parameters(settings.url), self.place)
+        self._connection.autocommit = True
+        self.version = self._connection.server_version
+        try:
+            if refusal := too_old(self.version):
+                raise SourceError(f"{self.place}: {refusal}", "upgrade the server")
+            self.rows("SET lock_timeout = '10s'; SET client_min_messages = error; SET standard_conforming_strings = on")
+            if self.version >= 140_000:
+                self.rows("SET idle_session_timeout = 0")
+        except BaseException:
+            self.close()
+            raise
+
+    def rows(self, statement: str) -> list[Row]:
+        """Run a statement and return its rows."""
+        try:
+            return self.raw(statement)
+        except psycopg2.Error as error:
+            raise self.explained(error) from error
+
+    def raw(self, statement: str) -> list[Row]:
+        """Run a statement and return its rows; raises what psycopg2 raises."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement.encode("utf-8", "surrogateescape"))
+            return cursor.fetchall() if cursor.description else []
+
+    def explained(self, error: psycopg2.Error) -> SourceError:
+        """Return what a failure means to a drill."""
+        if error.pgcode == _DENIED:
+            database, role = map(quote, self.rows("SELECT pg_catalog.current_database(), current_user")[0])
+            return SourceError(
+                f"{self.place}: the role may not make a schema in this database, which a drill needs",
+                visible(f"GRANT CREATE ON DATABASE {database} TO {role}", 500),
+            )
+        if error.pgcode == _READ_ONLY:
+            return SourceError(
+                f"{self.place}: the server takes no writes here: it is a standby, or default_transaction_read_only is"
+                " on",
+                "name a primary in the URL; a drill may well run on a copy of production",
+            )
+        return explain(error, self.place)
+
+    def close(self) -> None:
+        """End the connection, and the lock that it may hold."""
+        with suppress(psycopg2.Error):
+            self._connection.close()
+
+
+class PostgresqlScratch:
+    """A `Scratch`. A pickled one is the address alone: the lock stays with the process that made the schema."""
+
+    def __init__(self, settings: DatabaseSettings, name: str, alive: Session | None = None) -> None:
+        # By this name sessions that a killed worker left are found.
+        named = {**settings.url.query, "application_name": _application(name)}
+        self._settings = replace(settings, url=replace(settings.url, query=named))
+        self._alive = alive
+        self.name = name
+        self.shown = visible(f"schema {name} in {shown_place(settings.url)}")
+
+    def __reduce__(self) -> tuple[type[PostgresqlScratch], tuple[DatabaseSettings, str]]:
+        return PostgresqlScratch, (self._settings, self.name)
+
+    def create(self, shape: Shape) -> None:
+        """Make empty tables of this shape, in place of those that are there."""
+        schema = quote(self.name)
+        names = {table: f"{schema}.{table}" for table in TABLES}
+        old = f"DROP TABLE IF EXISTS {', '.join(names.values())} CASCADE; DROP FUNCTION IF EXISTS {schema}.{FUNCTION}()"
+        new = statements_of("postgresql", shape, names, schema)
+        with session(self._settings) as opened:
+            # Statements that are sent as one are one transaction.
+            patiently(opened, "; ".join([old, *(text.rstrip().rstrip(";") for text in new)]), self.name)
+
+    def table(self, name: str) -> tuple[str, ...]:
+        """Return the real name of a table in it."""
+        return self.name, name
+
+    def database(self) -> DatabaseSettings:
+        """Return what the audit opens."""
+        return self._settings
+
+    def engine(self) -> Engine:
+        """Return a new engine for this process."""
+        from dedupaudit.drill.engines import engine_of
+
+        return engine_of(self._settings.url, search_path=(self.name,))
+
+    def drop(self) -> None:
+        """Take it all away."""
+        with session(self._settings) as opened:
+            patiently(opened, f"DROP SCHEMA IF EXISTS {quote(self.name)} CASCADE", self.name)
+        if self._alive is not None:
+            self._alive.close()
+            self._alive = None
+
+
+def make(settings: DatabaseSettings, interrupt: Interrupt) -> PostgresqlScratch:
+    """Make an empty scratch schema of a new name, and hold its lock as long as this process lives."""
+    alive = Session(settings)
+    try:
+        while True:
+            interrupt.check()
+            name = new_name()
+            try:
+                # One transaction: a schema without its marker would never be cleaned.
+                alive.raw("; ".join([_lock(name), f"CREATE SCHEMA {quote(name)}", *_marked(name)]))
+            except psycopg2.Error as error:
+                alive.rows("SELECT pg_catalog.pg_advisory_unlock_all()")
+                if error.pgcode != _DUPLICATE_SCHEMA:
+                    raise alive.explained(error) from error
+            else:
+                return PostgresqlScratch(settings, name, alive)
+    except BaseException:
+        alive.close()
+        raise
+
+
+def abandoned(settings: DatabaseSettings, *, drop: bool) -> list[Leftover]:
+    """Return the schemas that killed drills left in this database, and drop them where that is asked for."""
+    found = []
+    with session(settings) as opened:
+        for name in _marked_schemas(opened):
+            row = _free_owner(opened, name)
+            if row is None:
+                continue
+            if drop:
+                patiently(opened, f"DROP SCHEMA IF EXISTS {quote(name)} CASCADE", name)
+            opened.rows(_lock(name, "pg_advisory_unlock"))
+            told = visible(f"process {row[1]} on {row[0]}, {row[3]}")
+            found.append(Leftover(name, f"schema {name} in {opened.place} ({told})"))
+    return found
+
+
+@contextmanager
+def session(settings: DatabaseSettings) -> Iterator[Session]:
+    """Open a session for the block."""
+    opened = Session(settings)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def patiently(opened: Session, statement: str, name: str) -> None:
+    """Run a statement that needs every lock of a scratch schema; what still holds one after a while is ended."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            opened.raw(statement)
+            return
+        except psycopg2.Error as error:
+            if error.pgcode not in _WAITED or attempt == _ATTEMPTS - 1:
+                raise opened.explained(error) from error
+        # The drill's own sessions alone, and those only where the role may.
+        with suppress(SourceError):
+            opened.rows(
+                "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity"
+                f" WHERE application_name = {literal(_application(name))} AND usename = current_user"
+                " AND pid <> pg_catalog.pg_backend_pid()"
+            )
+
+
+def _application(name: str) -> str:
+    return f"dedupaudit drill {name.rpartition('_')[2]}"
+
+
+def _lock(name: str, function: str = "pg_advisory_lock") -> str:
+    return f"SELECT pg_catalog.{function}({_LOCK_CLASS}, {number_of(name)})"
+
+
+def _marked(name: str) -> list[str]:
+    table = f"{quote(name)}.{quote(MARKER)}"
+    columns = ", ".join(f"{column} text NOT NULL" for column in COLUMNS)
+    return [f"CREATE TABLE {table} ({columns})", f"INSERT INTO {table} VALUES ({', '.join(map(literal, marker()))})"]
+
+
+def _marked_schemas(opened: Session) -> list[str]:
+    """Return the schemas that have a drill's name and a marker table of its columns, owned by this very role."""
+    rows = opened.rows(
+        "SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        f" WHERE c.relname = {literal(MARKER)} AND c.relkind = 'r' AND n.nspname LIKE 'dedupaudit\\_drill\\_%'"
+        " AND pg_catalog.pg_has_role(n.nspowner, 'USAGE')"
+        " AND ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0"
+        f" AND NOT a.attisdropped ORDER BY a.attnum) = ARRAY[{', '.join(map(literal, COLUMNS))}] ORDER BY 1"
+    )
+    return [str(name) for (name,) in rows if is_name(str(name))]
+
+
+def _free_owner(opened: Session, name: str) -> Row | None:
+    """Take a schema's lock and return its marker's row; None where a drill has it, or may still be at work."""
+    if not opened.rows(_lock(name, "pg_try_advisory_lock"))[0][0]:
+        return None
+    with suppress(SourceError):
+        rows = opened.rows(f"SELECT {', '.join(COLUMNS)} FROM {quote(name)}.{quote(MARKER)}")
+        if len(rows) == 1 and not may_live(rows[0]):
+            return rows[0]
+    opened.rows(_lock(name, "pg_advisory_unlock"))
+    return None
