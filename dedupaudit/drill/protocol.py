@@ -161,6 +161,8 @@ class TableShape:
     triggers: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...] = ()
     """What (a trigger, a foreign key) and why."""
+    uncertain: bool = False
+    """Whether something was left out that could keep duplicates out: where they are seen, the verdict is `unknown`."""
 
 
 @dataclass(frozen=True)
