@@ -113,6 +113,29 @@ def test_a_module_says_what_it_is_for_unless_it_is_empty(module: str) -> None:
     assert not parsed.body or ast.get_docstring(parsed)
 
 
+CHANGING_VERBS = {"PUT", "POST", "DELETE", "PATCH"}
+
+
+def asked_with(module: str) -> list[str]:
+    """Return the verbs that a module sends by a keyword `method`, however they are written."""
+    calls = (node for node in ast.walk(tree(module)) if isinstance(node, ast.Call))
+    return [ast.unparse(word.value) for call in calls for word in call.keywords if word.arg == "method"]
+
+
+def test_an_audit_asks_an_object_store_for_nothing_that_changes_it() -> None:
+    modules = [module for module in MODULES if module.startswith("sources/objects/")]
+    assert len(modules) > 10
+    for module in modules:
+        texts = {node.value for node in ast.walk(tree(module)) if isinstance(node, ast.Constant)}
+        assert not CHANGING_VERBS & texts, module
+
+
+def test_only_the_stores_send_verbs_that_change_an_object_store() -> None:
+    verbs = {module: asked_with(module) for module in MODULES}
+    assert sorted(verbs.pop("stores/oss.py")) == ["'DELETE'", "'POST'", "'PUT'"]
+    assert {verb for sent in verbs.values() for verb in sent} == {"'HEAD'"}
+
+
 def test_sql_files_begin_with_a_header() -> None:
     files = list(ROOT.glob("sql/**/*.sql"))
     assert files

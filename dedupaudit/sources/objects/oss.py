@@ -58,7 +58,7 @@ class OssSource:
         self._proven = True
 
     def pages(self, splits: Sequence[str] = ()) -> Iterator[list[ObjectFact]]:
-        bounds = sorted({split for split in splits if _is_possible(split)})
+        bounds = sorted({split for split in splits if is_possible(split)})
         self._ranges = [KeyRange(after, until) for after, until in zip(["", *bounds], [*bounds, None], strict=True)]
         return self.resume()
 
@@ -81,7 +81,7 @@ class OssSource:
         yield keys, [], True
 
     def look(self, key: str) -> ObjectFact | None:
-        if not _is_possible(key):
+        if not is_possible(key):
             return None
         if not self._proven:
             self.preflight()
@@ -89,8 +89,7 @@ class OssSource:
             # As the path of a URL these mean something else, so they are listed.
             page = self._waiting(partial(ask_page, self.connection, key, "", size=1))
             return next((fact for fact in page.objects if fact.key == key), None)
-        read = partial(self._looked, key)
-        return self._waiting(partial(self.connection.ask, "head", read, key=key, method="HEAD"))
+        return self._waiting(partial(look_at, self.connection, key))
 
     def again(self, first: str, last: str) -> Iterator[list[ObjectFact]]:
         below = first.startswith(self._prefix) and last.startswith(self._prefix)
@@ -104,8 +103,17 @@ class OssSource:
     def close(self) -> None:
         self.connection.close()
 
-    def _looked(self, key: str, answer: Answer) -> ObjectFact | None:
-        place = self.connection.place
+    def _waiting(self, work: Callable[[], T]) -> T:
+        """Do what waits for the server in a thread, so that a signal is noticed meanwhile."""
+        (result,) = side_by_side([lambda: iter([work()])], 1, self._interrupt)
+        return result
+
+
+def look_at(connection: OssConnection, key: str) -> ObjectFact | None:
+    """Ask for the headers of one object; None only where OSS itself says that there is none. Raises SourceError."""
+    place = connection.place
+
+    def read(answer: Answer) -> ObjectFact | None:
         if not answer.is_of_oss:
             raise SourceError(
                 f"what answered {answer.status} for {visible(key)} is no OSS, or a proxy before {place.endpoint}",
@@ -119,18 +127,15 @@ class OssSource:
                 return None
             if code == "NoSuchBucket" or number == _NO_BUCKET:
                 raise SourceError(f"bucket {place.bucket} is gone from {place.endpoint}", "check it, then run again")
-        refused = self.connection.refused(answer, "head")
+        refused = connection.refused(answer, "head")
         if refused.code == "InvalidObjectName":
             return None
         raise refused
 
-    def _waiting(self, work: Callable[[], T]) -> T:
-        """Do what waits for the server in a thread, so that a signal is noticed meanwhile."""
-        (result,) = side_by_side([lambda: iter([work()])], 1, self._interrupt)
-        return result
+    return connection.ask("head", read, key=key, method="HEAD")
 
 
-def _is_possible(key: str) -> bool:
+def is_possible(key: str) -> bool:
     """Say whether OSS could have an object of this key at all."""
     try:
         return 0 < len(key.encode("utf-8")) <= LONGEST_KEY

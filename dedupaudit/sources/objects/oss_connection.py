@@ -22,7 +22,7 @@ from oss2.http import Request
 
 from dedupaudit.errors import SourceError
 from dedupaudit.interrupt import Interrupt
-from dedupaudit.sources.objects.oss_errors import Action, Answer, OssRefusal, Place, details, lost, refusal
+from dedupaudit.sources.objects.oss_errors import WRITING, Action, Answer, OssRefusal, Place, details, lost, refusal
 from dedupaudit.sources.objects.oss_page import MalformedPage
 from dedupaudit.sources.objects.protocol import Asking, Requests
 
@@ -97,11 +97,14 @@ class OssConnection:
         params: Mapping[str, str] | None = None,
         key: str = "",
         method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
     ) -> T:
         """Return what `read` makes of the answer; it may raise MalformedPage, and is then asked for again.
 
-        `read` gets every answer that asking again would not change, refusals too. Raises SourceError when the patience
-        is at its end, Cancelled, and Closed.
+        `read` gets every answer that asking again would not change, refusals too. Asking again sends headers and body
+        again, which is for requests that may be done twice. Raises SourceError when the patience is at its end,
+        Cancelled, and Closed.
         """
         attempt = 0
         while True:
@@ -113,7 +116,7 @@ class OssConnection:
             last = attempt >= (self._patience.attempts if self._answered else self._patience.first_attempts)
             wish = 0.0
             try:
-                answer = self._send(action, method, key, params or {})
+                answer = self._send(action, method, key, params or {}, headers or {}, body)
                 if not self._is_transient(answer, action, last):
                     return read(answer)
                 wish = _retry_after(answer)
@@ -130,14 +133,24 @@ class OssConnection:
         """Return the error that an answer other than a success is."""
         return refusal(answer, action, self.place)
 
-    def _send(self, action: Action, method: str, key: str, params: Mapping[str, str]) -> Answer:
+    def _send(
+        self,
+        action: Action,
+        method: str,
+        key: str,
+        params: Mapping[str, str],
+        given: Mapping[str, str],
+        content: bytes,
+    ) -> Answer:
         url = self._endpoint.url(self._bucket, key)
-        signed = Request(method, url, params=dict(params), region=self._endpoint.region, product="oss")
+        region = self._endpoint.region
+        signed = Request(method, url, params=dict(params), headers=dict(given), region=region, product="oss")
         self._auth._sign_request(signed, self._bucket, key)
         # requests would write a space as +, which not everybody reads as one.
         query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in params.items())
         headers = {name: value for name, value in signed.headers.items() if value is not None}
-        prepared = requests.Request(method, f"{url}?{query}" if query else url, headers=headers).prepare()
+        address = f"{url}?{query}" if query else url
+        prepared = requests.Request(method, address, headers=headers, data=content or None).prepare()
         self._count(action)
         response = self._session.send(
             prepared,
@@ -213,7 +226,7 @@ class OssConnection:
         if last:
             raise SourceError(
                 f"{self.place.endpoint} went on failing with {answer.status}{' ' + code if code.isalnum() else ''}"
-                f" while bucket {self.place.bucket} was read",
+                f" while bucket {self.place.bucket} was {'written' if action in WRITING else 'read'}",
                 "try again later, or ask less often: --qps 10",
             )
         return True

@@ -18,12 +18,23 @@ from dedupaudit.errors import SourceError
 from dedupaudit.sources.objects.oss_page import MalformedPage, child_texts, moment, xml_root
 from dedupaudit.times import now_micros, to_micros
 
-Action = Literal["list", "head", "get", "uploads"]
+Action = Literal["list", "head", "get", "uploads", "put", "delete"]
+WRITING: frozenset[Action] = frozenset({"put", "delete"})
+"""What stores/ asks for, and no audit."""
 _PERMISSIONS: dict[Action, str] = {
     "list": "oss:ListObjects",
     "head": "oss:GetObject",
     "get": "oss:GetObject",
     "uploads": "oss:ListMultipartUploads and oss:ListParts",
+    "put": "oss:PutObject",
+    "delete": "oss:DeleteObject",
+}
+_VERBS: dict[Action, str] = {
+    "list": "list",
+    "get": "read from",
+    "uploads": "list the uploads of",
+    "put": "write to",
+    "delete": "delete from",
 }
 
 
@@ -148,10 +159,11 @@ def _denied(told: Mapping[str, str], action: Action, place: Place) -> tuple[str,
             f"grant {_PERMISSIONS[action]} on {place.bucket}/* to {place.credentials}; "
             "until then no object can be called missing",
         )
-    verb = {"list": "list", "get": "read from", "uploads": "list the uploads of"}[action]
+    verb = _VERBS[action]
+    where = f"on {place.bucket}/*" if action in WRITING else "on it"
     return (
         f"{place.credentials} may not {verb} bucket {place.bucket}",
-        f"grant {_PERMISSIONS[action]} on it, or check that the bucket is yours",
+        f"grant {_PERMISSIONS[action]} {where}, or check that the bucket is yours",
     )
 
 
