@@ -114,7 +114,7 @@ def parse_database_url(text: str) -> DatabaseUrl:
     Raises UsageError, whose text never repeats what was typed: in a URL that does not parse, any part may be secret.
     """
     text = text.lstrip()
-    _remember_what_may_be_secret(text)
+    remember_what_may_be_secret(text)
     head, separator, rest = text.partition("://")
     if not separator or not re.fullmatch(_SCHEME, head):
         raise UsageError("the database URL has no scheme", _hint_without_scheme(text))
@@ -135,7 +135,7 @@ def parse_named(text: str) -> tuple[str | None, DatabaseUrl]:
         return match[1], parse_database_url(text[match.end() :])
     before, equals, rest = text.partition("=")
     if equals and "://" in rest and "://" not in before:
-        _remember_what_may_be_secret(text)
+        remember_what_may_be_secret(text)
         raise UsageError("the name before the database URL is not a name", _NAME_HINT)
     return None, parse_database_url(text)
 
@@ -249,7 +249,7 @@ def _hint_without_scheme(text: str) -> str:
     return f"write {FORMS}"
 
 
-def _remember_what_may_be_secret(text: str) -> None:
+def remember_what_may_be_secret(text: str) -> None:
     """Remember the likely secrets of a URL before it is known to parse: a traceback may show the text itself."""
     scheme, _, rest = text.partition("://")
     rest = rest or text

@@ -26,6 +26,7 @@ COMMANDS = {
     "explain": "One ID's timeline across database, object store and logs, with the verdict.",
     "repair": "Remove duplicate rows: plan, apply, undo. Nothing is lost.",
     "migrate": "Put the unique constraint in place, with writers running: plan, apply, rollback.",
+    "drill": "Concurrent writers against each protection, on a scratch schema: what holds?",
     "report": "Render a saved report again, without scanning.",
     "history": "Earlier runs and their trend; show one again, or remove old ones.",
     "schema": "Print the JSON Schema of the report, a plan or the configuration.",
@@ -40,6 +41,7 @@ Examples:
   dedupaudit crosscheck --db sqlite:///app.db --objects file:///srv/objects
   dedupaudit repair plan activities --db sqlite:///app.db -o plan.jsonl
   dedupaudit migrate plan activities --db sqlite:///app.db -o plan.jsonl
+  dedupaudit drill --db postgresql://drill@staging/app --against activities
   dedupaudit init --db mysql://auditor@replica/app
 """
 

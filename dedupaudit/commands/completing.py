@@ -88,6 +88,15 @@ def check_names(ctx: click.Context, _parameter: click.Parameter, incomplete: str
     return _beginning(incomplete, of_command.get(ctx.info_name or "", CHECK_NAMES))
 
 
+def strategy_names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
+    """Complete `all` or the name of a strategy of the drill, but for those that stand on the line already."""
+    from dedupaudit.drill.strategies import STRATEGIES
+
+    given = ctx.params.get(parameter.name or "") or ()
+    names = ("all", *(strategy.name for strategy in STRATEGIES))
+    return _beginning(incomplete, (name for name in names if name not in given))
+
+
 def _beginning(incomplete: str, names: Iterable[str]) -> Items:
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 

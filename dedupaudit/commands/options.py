@@ -32,7 +32,7 @@ class _Urls(click.ParamType[str]):
         return split_env_urls(rv)
 
 
-class _Names(click.ParamType[str]):
+class Names(click.ParamType[str]):
     """Names; several in one environment variable stand between commas or spaces."""
 
     name = "name"
@@ -40,6 +40,16 @@ class _Names(click.ParamType[str]):
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         """Split at commas and white space."""
         return [name for name in re.split(r"[,\s]+", rv) if name]
+
+
+class Lines(click.ParamType[str]):
+    """Texts that may hold anything; several in one environment variable stand on lines of their own."""
+
+    name = "text"
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """Split at line breaks."""
+        return [line for line in rv.split("\n") if line]
 
 
 class _Words(click.ParamType[str]):
@@ -90,6 +100,15 @@ _CONFIG = option(
     shell_complete=config_files,
     help="Configuration; without it the nearest dedupaudit.toml.",
 )
+_STORE = (
+    option("--objects", metavar="URL", help="oss://BUCKET/PREFIX/ or file:///DIR."),
+    option("--oss-endpoint", metavar="URL", help="Where the bucket is: https://oss-cn-hangzhou.aliyuncs.com."),
+    option("--oss-region", metavar="REGION", help="For the signature: cn-hangzhou."),
+)
+_SIGNING = (
+    option("--credentials", metavar="FROM", help="auto, environment, file:PATH or ecs:ROLE.  [default: auto]"),
+    option("--signature", type=click.Choice(("v4", "v1")), help="How requests are signed.  [default: v4]"),
+)
 _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
     "database": (
         option("--db", multiple=True, type=_Urls(), metavar="URL",
@@ -113,7 +132,7 @@ _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
         *_OUTPUT,
     ),
     "mask": (
-        option("--mask", multiple=True, type=_Names(), metavar="COLUMN",
+        option("--mask", multiple=True, type=Names(), metavar="COLUMN",
                help="Replace its values by a keyed hash: equal ones stay equal. Repeatable."),
         option("--mask-key-file", metavar="FILE", help="Holds the hash's key; so does DEDUPAUDIT_MASK_KEY."),
     ),
@@ -139,9 +158,9 @@ _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
                help="Where duplicates are looked for: in the database, or in keys streamed from it.  [default: auto]"),
     ),
     "findings": (
-        option("--check", multiple=True, type=_Names(), metavar="NAME", shell_complete=check_names,
+        option("--check", multiple=True, type=Names(), metavar="NAME", shell_complete=check_names,
                help="Only this check. Repeatable."),
-        option("--skip-check", multiple=True, type=_Names(), metavar="NAME", shell_complete=check_names,
+        option("--skip-check", multiple=True, type=Names(), metavar="NAME", shell_complete=check_names,
                help="Not this check. Repeatable."),
         option("--findings", metavar="FILE", help="Every finding, streamed: .jsonl, .csv or .parquet."),
         option("--max-findings", type=click.IntRange(min=0), metavar="N",
@@ -149,22 +168,19 @@ _GROUPS: dict[str, tuple[Callable[[Command], Command], ...]] = {
         option("--memory-limit", metavar="SIZE", help="For the embedded engine.  [default: 256MB]"),
     ),
     "objects": (
-        option("--objects", metavar="URL", help="oss://BUCKET/PREFIX/ or file:///DIR."),
-        option("--oss-endpoint", metavar="URL", help="Where the bucket is: https://oss-cn-hangzhou.aliyuncs.com."),
-        option("--oss-region", metavar="REGION", help="For the signature: cn-hangzhou."),
+        *_STORE,
         option("--inventory", metavar="FILE",
                help="manifest.json of an OSS inventory, here or oss://…: no listing is paid for."),
         option("--template", metavar="KEY", help="An object's key: screenshots/{device_id}/{id}.jpg."),
         option("--grace", metavar="DURATION", help="Younger rows and objects may be on their way.  [default: 1h]"),
         option("--max-missing", metavar="SHARE",
                help="More missing objects than this are taken for a wrong setting.  [default: 50%]"),
-        option("--credentials", metavar="FROM",
-               help="auto, environment, file:PATH or ecs:ROLE.  [default: auto]"),
-        option("--signature", type=click.Choice(("v4", "v1")), help="How requests are signed.  [default: v4]"),
+        *_SIGNING,
         option("--qps", type=float, metavar="N", help="At most so many requests a second."),
         option("--threads", type=click.IntRange(1, 64), metavar="N",
                help="Ranges of keys listed side by side; 1 lists in one.  [default: 8]"),
     ),
+    "store": (*_STORE, *_SIGNING),
     "logs": (
         option("--logs", multiple=True, type=_Globs(), metavar="GLOB",
                help="Log files of client and backend: 'logs/*.log*'. Repeatable."),

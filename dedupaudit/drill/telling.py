@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from dedupaudit.display import visible
 from dedupaudit.drill.answering import would_duplicate
 from dedupaudit.drill.protocol import DrillResult, Hole, StrategyResult, TableShape
 from dedupaudit.reports.prose import labelled, prose
 from dedupaudit.reports.words import NOT_COUNTED, count, length, plural
+
+if TYPE_CHECKING:
+    from dedupaudit.drill.run import DrillRequest
+
+BESIDES = 2
+"""Sessions beside the writers': that which made the scratch, and the audit's."""
 
 TEXTBOOK = "The textbook's versions, and their holes:"
 _LABEL = 10
@@ -37,6 +44,18 @@ _HOLES = {
     "missing": ("missing object", "missing objects"),
     "unclear": ("thing that nobody could judge", "things that nobody could judge"),
 }
+
+
+def offer(request: DrillRequest) -> str:
+    """Return what is about to be done, and what it asks of the server."""
+    url = request.database.url
+    place = "a temporary folder" if url.scheme == "sqlite" else visible(url.shown(), 300)
+    store = request.objects.url if request.objects else None
+    objects = f", objects below dedupaudit-drill-…/ in {visible(store, 300)}" if store else ""
+    return (
+        f"drill: makes a scratch of its own, dedupaudit_drill_…, in {place}{objects}, and removes it at the end; up to"
+        f" {plural(request.writers + BESIDES, 'session')} at once write there as fast as they can"
+    )
 
 
 def drill_lines(result: DrillResult, width: int = 80, where: str = "") -> list[str]:
