@@ -79,7 +79,9 @@ def test_every_option_of_a_group_is_in_the_row_that_names_its_commands(group: st
     for row in rows_below(group.capitalize()):
         for name in re.findall(r"`(\w+)`", row[1]) if row[0].startswith("`--") else ():
             told[name] |= set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", row[0]))
-    others = set().union(*(options(command(name).params) for name in COMMANDS if name not in GROUPS))
+    # The --strategy of a drill is not that of a migration.
+    plain_commands = [name for name in COMMANDS if name not in (*GROUPS, "drill")]
+    others = set().union(*(options(command(name).params) for name in plain_commands))
     assert told == {name: found - others for name, found in own.items()}
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 HELP = """\b
 Examples:
   dedupaudit drill --db sqlite:///app.db
-  dedupaudit drill --db postgresql://drill@staging/app --redis redis://localhost
+  dedupaudit drill --db postgresql://drill@staging/app --redis redis://cache
   dedupaudit drill --db postgresql://drill@staging/app --against activities
   dedupaudit drill --strategy unique,check-then-act --ids 100 -f json
   dedupaudit drill --clean --db postgresql://drill@staging/app
