@@ -131,7 +131,8 @@ def test_an_audit_asks_an_object_store_for_nothing_that_changes_it() -> None:
 
 
 def test_only_the_stores_send_verbs_that_change_an_object_store() -> None:
-    verbs = {module: asked_with(module) for module in MODULES}
+    ours = [module for module in MODULES if "sources.objects" in " ".join(imported(module))]
+    verbs = {module: asked_with(module) for module in ours}
     assert sorted(verbs.pop("stores/oss.py")) == ["'DELETE'", "'POST'", "'PUT'"]
     assert {verb for sent in verbs.values() for verb in sent} == {"'HEAD'"}
 
