@@ -200,11 +200,10 @@ def broken(before: World, world: World) -> list[str]:
             found.append("a completed row was overwritten")
     if before.object is not None and world.object != before.object:
         found.append("an object was overwritten")
-    for request in world.requests:
-        if request.said in ("stored", "duplicate") and not (
-            row is not None and row.status == "completed" and world.object == request.picture
-        ):
-            found.append("told success without row and object")
+    completed = row is not None and row.status == "completed"
+    told = [one.picture for one in world.requests if one.said in ("stored", "duplicate")]
+    if any(not completed or world.object != picture for picture in told):
+        found.append("told success without row and object")
     holders = [one.token for one in world.requests if one.at in ("put", "verify", "complete", "fail")]
     if len(set(holders)) < len(holders):
         found.append("two requests hold one token")
