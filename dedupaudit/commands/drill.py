@@ -63,7 +63,7 @@ _OWN = ("redis", "strategy", "writers", "ids", "seed", "against", "value")
     help="Backends: each is a process with one session.",
 )
 @option(
-    "--ids", type=click.IntRange(min=10), default=500, show_default=True, metavar="N", help="Events a strategy gets."
+    "--ids", type=click.IntRange(min=50), default=500, show_default=True, metavar="N", help="Events a strategy gets."
 )
 @option("--seed", type=click.IntRange(min=0), metavar="N", help="Send what the drill of this seed sent.")
 @option("--against", metavar="TABLE", help="Drill the shape of this table: would a retry duplicate today?")

@@ -13,6 +13,7 @@ from dedupaudit.checks import CHECK_NAMES, LOG_CHECKS, OBJECT_CHECKS, TABLE_CHEC
 from dedupaudit.commands.cli import COMMANDS
 from dedupaudit.commands.completing import SHELLS
 from dedupaudit.commands.repair import COMMANDS as REPAIR_COMMANDS
+from dedupaudit.drill.strategies import STRATEGIES
 from dedupaudit.reports import FORMATS
 from tests.cli.shells import environment, offers, typed
 from tests.conftest import ROOT, Run, SqliteDb
@@ -65,6 +66,9 @@ def test_commands_options_choices_and_checks_are_offered(shell: Shell) -> None:
     assert shell.offers("dedupaudit crosscheck --skip-check ") == [check.name for check in OBJECT_CHECKS]
     assert shell.offers("dedupaudit logs --check ") == [check.name for check in LOG_CHECKS]
     assert shell.offers("dedupaudit audit --check ") == list(CHECK_NAMES)
+    assert shell.offers("dedupaudit drill --strategy un") == ["unique"]
+    names = [strategy.name for strategy in STRATEGIES if strategy.name != "unique"]
+    assert shell.offers("dedupaudit drill --strategy unique --strategy ") == ["all", *names]
 
 
 def test_where_nothing_fits_nothing_is_offered(shell: Shell) -> None:

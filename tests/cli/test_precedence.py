@@ -10,6 +10,7 @@ from typing import Any
 import click
 import pytest
 
+from dedupaudit.commands.drill import command as drill
 from dedupaudit.commands.options import settings_of
 from dedupaudit.commands.scan import command as scan
 from tests.cli.reading import report_of, said
@@ -49,7 +50,7 @@ VALUES: dict[str, tuple[str, Any]] = {
 
 
 def test_every_option_of_every_command_has_its_variable() -> None:
-    for name in ("demo", "init", "scan", "report"):
+    for name in ("demo", "init", "scan", "report", "drill"):
         command = import_module(f"dedupaudit.commands.{name}").command
         options = [option for option in command.params if isinstance(option, click.Option)]
         wanted = {option.name: f"DEDUPAUDIT_{option.name}".upper() for option in options if option.name}
@@ -82,6 +83,25 @@ def test_the_variable_of_an_option_is_heard_and_a_flag_goes_before_it(
         with scan.make_context("scan", [f"--{name.replace('_', '-')}", said_by_flag]) as context:
             options = settings_of({key: given for key, given in context.params.items() if key != "tables"}).options
         assert getattr(options, name) != value
+
+
+def test_the_variables_of_a_drills_own_options_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: dict[str, tuple[str, Any]] = {
+        "redis": ("redis://cache", "redis://cache"),
+        "strategy": ("unique, version", ("unique", "version")),
+        "writers": ("8", 8),
+        "ids": ("60", 60),
+        "seed": ("7", 7),
+        "against": ("a table", "a table"),
+        "value": ("a=x; y, z\nb=", ("a=x; y, z", "b=")),
+        "clean": ("1", True),
+    }
+    for name, (text, _value) in said.items():
+        monkeypatch.setenv(f"DEDUPAUDIT_{name.upper()}", text)
+    with drill.make_context("drill", []) as context:
+        assert {name: context.params[name] for name in said} == {name: value for name, (_text, value) in said.items()}
+    with drill.make_context("drill", ["--strategy", "unique", "--writers", "9"]) as context:
+        assert (context.params["strategy"], context.params["writers"]) == (("unique",), 9)
 
 
 def used(run: Run, cwd: Path, *arguments: str, **env: str) -> int:
