@@ -1,0 +1,146 @@
+"""One transaction for one piece of work, tried again where the database asks for it. All work here can be repeated."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from dedupaudit.ingest.errors import Unavailable
+from dedupaudit.ingest.violations import is_again
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+T = TypeVar("T")
+
+ATTEMPTS: Final = 10
+PATIENCE: Final = 30.0
+"""Seconds after which no other attempt is begun: the client has given up by then."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
+_BUSY_MILLISECONDS = 5000
+_LEVEL = "READ COMMITTED"
+_SET_LEVEL = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
+_STRICT = ("STRICT_TRANS_TABLES", "STRICT_ALL_TABLES", "TRADITIONAL")
+_KNOWN = "dedupaudit.ingest"
+
+
+def in_transaction(engine: Engine, work: Callable[[Connection], T], *, attempts: int = ATTEMPTS) -> T:
+    """Do the work in a transaction at READ COMMITTED (SQLite: BEGIN IMMEDIATE), commit, and return what it returned.
+
+    After a deadlock, a lock timeout, a serialization failure or a lost connection (in COMMIT too, when nobody knows
+    whether it was done) it is done again, with a new transaction, after a short pause. Raises Unavailable when that
+    did not help, and the driver's error (a DBAPIError) for anything else; then nothing was written.
+    """
+    deadline = time.monotonic() + PATIENCE
+    for attempt in range(1, attempts + 1):
+        try:
+            return _once(engine, work)
+        except PoolTimeout as error:
+            raise _unavailable(error) from error
+        except _Unreachable as error:
+            failure: BaseException = error.error
+        except DBAPIError as error:
+            if not is_again(error):
+                raise
+            failure = error
+        if attempt == attempts or time.monotonic() > deadline:
+            raise _unavailable(failure) from failure
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1))
+        time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 (no secret)
+    raise ValueError("at least one attempt")
+
+
+class _Unreachable(Exception):
+    def __init__(self, error: DBAPIError) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
+    try:
+        connection = engine.connect()
+    except DBAPIError as error:
+        # Refused, not yet up, too many connections: drivers have no code for most of it.
+        raise _Unreachable(error) from error
+    with connection:
+        if connection.dialect.name == "sqlite":
+            _begin_sqlite(connection)
+            done = work(connection)
+            connection.commit()
+            return done
+        restore = _begin(connection)
+        try:
+            done = work(connection)
+            connection.commit()
+        finally:
+            if restore is not None:
+                _restore_mode(connection, restore)
+        return done
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock at once: a transaction that reads first and writes later can only fail when others wrote."""
+    if _KNOWN not in connection.info:
+        if connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 0:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+        connection.info[_KNOWN] = True
+    raw = connection.connection.dbapi_connection
+    # The application may have told SQLAlchemy to begin by itself.
+    if not getattr(raw, "in_transaction", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin(connection: Connection) -> str | None:
+    """Begin at READ COMMITTED, and strict, for this transaction alone; returns the sql_mode to be restored."""
+    known = connection.info.get(_KNOWN)
+    if known is None:
+        known = connection.info[_KNOWN] = _look(connection)
+    level, mode = known
+    if level == "AUTOCOMMIT":
+        connection.execution_options(isolation_level=_LEVEL)
+    elif level != _LEVEL:
+        connection.exec_driver_sql(_SET_LEVEL)
+    if mode is not None:
+        # Without it a text that is too long would be cut, and two IDs become one.
+        connection.exec_driver_sql("SET SESSION sql_mode = concat(@@sql_mode, ',STRICT_ALL_TABLES')")
+    return mode
+
+
+def _look(connection: Connection) -> tuple[str, str | None]:
+    """Ask once a connection: its isolation level, and its sql_mode where that is not strict."""
+    level = str(connection.get_isolation_level())
+    raw = connection.connection.dbapi_connection
+    autocommit = getattr(raw, "get_autocommit", None) or getattr(raw, "autocommit", False)
+    if (autocommit() if callable(autocommit) else autocommit) is True:
+        level = "AUTOCOMMIT"
+    mode = None
+    if connection.dialect.name != "postgresql":
+        found = str(connection.exec_driver_sql("SELECT @@SESSION.sql_mode").scalar())
+        mode = None if any(word in found for word in _STRICT) else found
+    # What follows is the transaction's first statement.
+    connection.rollback()
+    return level, mode
+
+
+def _restore_mode(connection: Connection, mode: str) -> None:
+    # A connection that is gone takes its mode with it.
+    with suppress(SQLAlchemyError):
+        connection.exec_driver_sql("SET SESSION sql_mode = %s", (mode,))
+
+
+def _unavailable(error: BaseException) -> Unavailable:
+    from dedupaudit.redact import scrub
+
+    cause = getattr(error, "orig", None) or error
+    said = scrub(str(cause.args[-1] if cause.args else cause)).strip().splitlines()
+    return Unavailable(
+        f"the database could not be written: {said[0] if said else type(cause).__name__}",
+        "whether the event is stored is open: send it again, which is safe",
+    )
