@@ -7,13 +7,8 @@ too early. So ages are differences of instants, and a time without a zone is tak
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Final
-
-from sqlalchemy import ColumnElement, Float, literal_column
-from sqlalchemy.dialects import mysql, postgresql, sqlite
+from typing import Final
 
 from dedupaudit.display import visible
 from dedupaudit.ingest.errors import Unprotected
@@ -58,8 +53,8 @@ _EXPRESSIONS: Final = {"postgresql": _POSTGRESQL, "mysql": _MYSQL, "mariadb": _M
 class Clock:
     """SQL of one table: `now` is written into `updated_at`; `age` is the seconds since it was, NULL where that is."""
 
-    now: ColumnElement[Any]
-    age: ColumnElement[Any]
+    now: str
+    age: str
 
 
 def clock_of(table: Described, lease: float | None = None) -> Clock:
@@ -71,23 +66,23 @@ def clock_of(table: Described, lease: float | None = None) -> Clock:
     found = table.columns.get(name)
     if found is None:
         raise Unprotected(
-            f"{visible(table.quoted)} has no column {visible(name)}: a lease needs a clock",
+            f"{table.shown} has no column {visible(name)}: a lease needs a clock",
             "add the column, or name the one that has the time of a row's last change: "
             'Table(…, columns={"updated_at": "…"})',
         )
     kind = kind_of(table.dialect, found.type)
     if kind is None:
         raise Unprotected(
-            f"column {visible(name)} of {visible(table.quoted)} is {visible(found.type)}: a lease cannot be kept in it",
+            f"column {visible(name)} of {table.shown} is {visible(found.type)}: a lease cannot be kept in it",
             "make it a timestamp, or milliseconds since 1970 in a bigint",
         )
     if lease is not None and lease < COARSE and _whole_seconds(table.dialect, found.type):
         raise Unprotected(
-            f"column {visible(name)} of {visible(table.quoted)} has whole seconds: no lease of {lease:g} s fits",
+            f"column {visible(name)} of {table.shown} has whole seconds: no lease of {lease:g} s fits",
             f"take a lease of {COARSE:g} s at least, or a column with milliseconds",
         )
     now, age = _EXPRESSIONS[table.dialect][kind]
-    return Clock(literal_column(now), literal_column(age.format(_quote(table.dialect)(name)), Float))
+    return Clock(now, age.replace("{}", table.name(name)))
 
 
 def kind_of(dialect: Dialect, type_: str) -> str | None:
@@ -110,10 +105,3 @@ def _whole_seconds(dialect: Dialect, type_: str) -> bool:
     if type_.lower().startswith(("timestamp", "datetime")) and dialect != "sqlite":
         return int(digits[1]) == 0 if digits else dialect != "postgresql"
     return False
-
-
-@cache
-def _quote(dialect: Dialect) -> Callable[[str], str]:
-    modules: dict[str, Any] = {"postgresql": postgresql, "sqlite": sqlite}
-    prepare: Callable[[str], str] = modules.get(dialect, mysql).dialect().identifier_preparer.quote_identifier
-    return prepare
