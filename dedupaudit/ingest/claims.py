@@ -194,7 +194,8 @@ class _Sql:
 
 
 def _is(status: str, transition: Transition) -> str:
-    return f"{status} IN ({', '.join(f"'{source}'" for source in transition.sources)})"
+    sources = ", ".join(f"'{source}'" for source in transition.sources)
+    return f"{status} IN ({sources})"
 
 
 def _changed(connection: Connection, statement: _Statement) -> bool:
