@@ -82,4 +82,5 @@ def _against(shape: TableShape, duplicates: bool | None) -> dict[str, object]:
         "constraints": list(shape.constraints),
         "triggers": list(shape.triggers),
         "left_out": [{"what": what, "why": why} for what, why in shape.left_out],
+        "uncertain": shape.uncertain,
     }
