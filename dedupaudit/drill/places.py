@@ -1,0 +1,166 @@
+"""Where a drill's objects and locks are: below a prefix, or in a folder, of its own, and how they are taken away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dedupaudit.config import ObjectsSettings
+from dedupaudit.display import visible
+from dedupaudit.drill.redis_url import shown_redis
+from dedupaudit.errors import SourceError
+from dedupaudit.interrupt import Interrupt
+from dedupaudit.redact import scrub
+from dedupaudit.sources.objects.protocol import Asking, Patience
+
+if TYPE_CHECKING:
+    from dedupaudit.stores.protocol import ObjectStore
+
+_FOLDER = "dedupaudit-drill-"
+_PATIENCE = Patience(attempts=3)
+_REDIS_SECONDS = 5.0
+_AT_ONCE = 1000
+
+
+def open_store(objects: ObjectsSettings, interrupt: Interrupt | None = None) -> ObjectStore:
+    """Open the store that the settings name; nothing is asked yet. Raises UsageError."""
+    from dedupaudit import stores
+
+    asking = Asking(objects.credentials, objects.signature, objects.qps, objects.threads, _PATIENCE)
+    return stores.open_store(
+        objects.url or "", endpoint=objects.endpoint, region=objects.region, interrupt=interrupt, asking=asking
+    )
+
+
+def open_redis(url: str) -> Any:
+    """Return a client of Redis; nothing is asked yet."""
+    import redis
+
+    return redis.Redis.from_url(url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS)
+
+
+@dataclass(frozen=True)
+class Objects:
+    """A part of a store that is the drill's alone. `settings` are what an audit of that part opens."""
+
+    settings: ObjectsSettings
+    prefix: str
+    """What each key begins with."""
+    shown: str
+    store: ObjectStore
+
+    def remove(self) -> None:
+        """Delete what is below the prefix; raises SourceError."""
+        for page in self.store.below(self.prefix):
+            self.store.delete(fact.key for fact in page)
+
+
+@contextmanager
+def objects_of(settings: ObjectsSettings | None, name: str, interrupt: Interrupt) -> Iterator[Objects]:
+    """Give the drill `name` its part of a store: of a folder a folder of its own, for the block.
+
+    Without settings that is a temporary folder. Raises SourceError where the store cannot be reached, or refuses.
+    """
+    url = settings.url if settings else None
+    if url is not None and url.startswith("oss://"):
+        assert settings is not None  # noqa: S101 (its URL was read)
+        prefix = f"{url.removeprefix('oss://').partition('/')[2]}{name.replace('_', '-')}/"
+        bucket = url.removeprefix("oss://").partition("/")[0]
+        below = settings.model_copy(update={"url": f"oss://{bucket}/{prefix}"})
+        store = open_store(below, interrupt)
+        try:
+            store.preflight(prefix)
+            yield Objects(_for_audit(below), prefix, visible(below.url, 1000), store)
+        finally:
+            store.close()
+        return
+    with _folder(url, settings or ObjectsSettings(), interrupt) as folder:
+        own = ObjectsSettings(url=folder.as_uri())
+        store = open_store(own, interrupt)
+        try:
+            store.preflight()
+            yield Objects(_for_audit(own), "", store.shown if url else "a temporary folder", store)
+        finally:
+            store.close()
+
+
+@contextmanager
+def _folder(url: str | None, settings: ObjectsSettings, interrupt: Interrupt) -> Iterator[Path]:
+    above = None
+    if url is not None:
+        from dedupaudit.sources.objects.local import LocalSource
+
+        whole = open_store(settings, interrupt)
+        whole.preflight()
+        above = os.fsdecode(LocalSource(url).folder)
+    try:
+        folder = tempfile.mkdtemp(prefix=_FOLDER, dir=above)
+    except OSError as error:
+        raise SourceError(
+            f"no folder can be made in {visible(above or tempfile.gettempdir())}: {error.strerror}",
+            "name a folder that this user can write in: --objects file:///FOLDER",
+        ) from None
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _for_audit(settings: ObjectsSettings) -> ObjectsSettings:
+    """Return the settings of a crosscheck that excuses nothing."""
+    plain = {"grace": 0.0, "max_missing": 1.0, "template": None, "protect": (), "also_referenced": ()}
+    return settings.model_copy(update={**plain, "inventory": None, "thresholds": {}})
+
+
+@dataclass(frozen=True)
+class Locks:
+    """Keys of a Redis that are the drill's alone."""
+
+    url: str
+    prefix: str
+    client: Any
+
+    @property
+    def shown(self) -> str:
+        """How messages name it."""
+        return visible(shown_redis(self.url), 300)
+
+    def look(self) -> None:
+        """Raise SourceError where Redis does not answer."""
+        from redis import RedisError
+
+        try:
+            self.client.ping()
+        except (RedisError, OSError) as error:
+            raise SourceError(
+                f"Redis at {self.shown} does not answer: {visible(scrub(str(error)), 300)}",
+                "is it up, and is the URL right?",
+            ) from None
+
+    def remove(self) -> None:
+        """Delete the keys; raises SourceError."""
+        self.look()
+        keys = iter(self.client.scan_iter(match=f"{self.prefix}*", count=_AT_ONCE))
+        while some := list(islice(keys, _AT_ONCE)):
+            self.client.delete(*some)
+
+
+@contextmanager
+def locks_of(url: str | None, name: str) -> Iterator[Locks | None]:
+    """Give the drill `name` its keys of a Redis for the block; raises SourceError where it does not answer."""
+    if url is None:
+        yield None
+        return
+    locks = Locks(url, f"{name}:", open_redis(url))
+    try:
+        locks.look()
+        yield locks
+    finally:
+        locks.client.close()
