@@ -135,7 +135,7 @@ class LocalStore:
         opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             # A rename replaces what is there, a link never does; a file without a name cannot be renamed.
-            with self._draft(folder, content, named=overwrite) as draft:
+            with self._draft(content, named=overwrite) as draft:
                 if overwrite:
                     os.replace(draft, name, dst_dir_fd=opened)
                 else:
@@ -150,9 +150,10 @@ class LocalStore:
         return True
 
     @contextmanager
-    def _draft(self, folder: bytes, content: bytes, named: bool) -> Iterator[bytes]:
+    def _draft(self, content: bytes, named: bool) -> Iterator[bytes]:
         """Give the path of a new file of this content, which is on disk; without a name where that can be."""
-        unnamed = None if named else _open_unnamed(folder)
+        # In the store's own folder: in one that somebody takes away meanwhile, ext4 says that it is not permitted.
+        unnamed = None if named else _open_unnamed(self._root)
         if unnamed is not None:
             with os.fdopen(unnamed, "wb", 0) as file:
                 _write(file.fileno(), content)
@@ -192,7 +193,7 @@ class LocalStore:
             return self._impossible(key)
         return SourceError(
             f"cannot {verb} {visible(key)} in {self.shown}: {error.strerror}",
-            "see that the disk has room, and let this user write in the folder",
+            "see that the disk has room, that the folder is of one file system, and that this user may write in it",
         )
 
 
