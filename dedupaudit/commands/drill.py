@@ -83,7 +83,7 @@ def command(runtime: Runtime, /, clean: bool, **given: Any) -> int:
     in_store = given["objects"] is not None
     asked = {name: given.pop(name) for name in _OWN}
     settings = settings_of(given)
-    return _clean(settings, runtime) if clean else _drill(settings, asked, runtime, in_store=in_store)
+    return (_clean if clean else _drill)(settings, asked, runtime, in_store=in_store)
 
 
 def _drill(settings: Settings, asked: dict[str, Any], runtime: Runtime, *, in_store: bool) -> int:
@@ -104,15 +104,15 @@ def _drill(settings: Settings, asked: dict[str, Any], runtime: Runtime, *, in_st
     return exit_code(result)
 
 
-def _clean(settings: Settings, runtime: Runtime) -> int:
+def _clean(settings: Settings, asked: dict[str, Any], runtime: Runtime, *, in_store: bool) -> int:
     from dedupaudit.commands.answering import answer, refuse_output
     from dedupaudit.drill.answering import cleaned_json
-    from dedupaudit.drill.scratch.leftovers import clean
+    from dedupaudit.drill.cleaning import clean
     from dedupaudit.drill.telling import cleaned_lines
 
-    database = _database(settings)
+    database, redis = _database(settings), _redis(asked["redis"])
     refuse_output(settings)
-    removed = clean(database)
+    removed = clean(database, settings.objects if in_store else None, redis, runtime.interrupt)
     answer(
         settings,
         lambda width: cleaned_lines([one.shown for one in removed], width),
@@ -126,10 +126,8 @@ def _request(settings: Settings, asked: dict[str, Any], *, in_store: bool) -> Dr
     from dedupaudit.commands.options import refuse_bytes
     from dedupaudit.drill.run import DrillRequest
 
-    against, redis = asked["against"], asked["redis"]
+    against, redis = asked["against"], _redis(asked["redis"])
     values = _values(asked["value"], against)
-    if redis is not None:
-        _check_redis(redis)
     if against is not None:
         refuse_bytes((against,))
         if asked["strategy"]:
@@ -170,12 +168,16 @@ def _strategies(typed: Sequence[str], redis: str | None) -> tuple[Strategy, ...]
     return strategies
 
 
-def _check_redis(url: str) -> None:
+def _redis(url: str | None) -> str | None:
+    """Return the URL of Redis, looked at; raises UsageError."""
     from dedupaudit.drill.redis_url import check_redis_url
 
+    if url is None:
+        return None
     check_redis_url(url)
     if find_spec("redis") is None:
         raise UsageError("the client of Redis is not installed", "pip install 'dedupaudit[redis]'")
+    return url
 
 
 def _values(typed: Sequence[str], against: str | None) -> dict[str, str]:

@@ -23,7 +23,6 @@ from dedupaudit.sources.objects.protocol import Asking, Patience
 if TYPE_CHECKING:
     from dedupaudit.stores.protocol import ObjectStore
 
-_FOLDER = "dedupaudit-drill-"
 _PATIENCE = Patience(attempts=3)
 _REDIS_SECONDS = 5.0
 _AT_ONCE = 1000
@@ -71,9 +70,7 @@ def objects_of(settings: ObjectsSettings | None, name: str, interrupt: Interrupt
     url = settings.url if settings else None
     if url is not None and url.startswith("oss://"):
         assert settings is not None  # noqa: S101 (its URL was read)
-        prefix = f"{url.removeprefix('oss://').partition('/')[2]}{name.replace('_', '-')}/"
-        bucket = url.removeprefix("oss://").partition("/")[0]
-        below = settings.model_copy(update={"url": f"oss://{bucket}/{prefix}"})
+        below, prefix = part_of_bucket(settings, name)
         store = open_store(below, interrupt)
         try:
             store.preflight(prefix)
@@ -81,7 +78,7 @@ def objects_of(settings: ObjectsSettings | None, name: str, interrupt: Interrupt
         finally:
             store.close()
         return
-    with _folder(url, settings or ObjectsSettings(), interrupt) as folder:
+    with _folder(settings, name, interrupt) as folder:
         own = ObjectsSettings(url=folder.as_uri())
         store = open_store(own, interrupt)
         try:
@@ -91,24 +88,41 @@ def objects_of(settings: ObjectsSettings | None, name: str, interrupt: Interrupt
             store.close()
 
 
-@contextmanager
-def _folder(url: str | None, settings: ObjectsSettings, interrupt: Interrupt) -> Iterator[Path]:
-    above = None
-    if url is not None:
-        from dedupaudit.sources.objects.local import LocalSource
+def part_of_bucket(settings: ObjectsSettings, name: str) -> tuple[ObjectsSettings, str]:
+    """Return the part of a bucket that the drill `name` has, and what its keys begin with."""
+    bucket, _, prefix = (settings.url or "").removeprefix("oss://").partition("/")
+    prefix += f"{_own(name)}/"
+    return settings.model_copy(update={"url": f"oss://{bucket}/{prefix}"}), prefix
 
-        whole = open_store(settings, interrupt)
-        whole.preflight()
-        above = os.fsdecode(LocalSource(url).folder)
+
+def folder_of(settings: ObjectsSettings | None, name: str) -> Path:
+    """Return the folder that the drill `name` has: below the one that is named, or a temporary one."""
+    if settings is None or settings.url is None:
+        return Path(tempfile.gettempdir(), _own(name))
+    from dedupaudit.sources.objects.local import LocalSource
+
+    return Path(os.fsdecode(LocalSource(settings.url).folder), _own(name))
+
+
+def _own(name: str) -> str:
+    """Return a drill's name as its objects have it: by it they are found when the drill was killed."""
+    return name.replace("_", "-")
+
+
+@contextmanager
+def _folder(settings: ObjectsSettings | None, name: str, interrupt: Interrupt) -> Iterator[Path]:
+    if settings is not None:
+        open_store(settings, interrupt).preflight()
+    folder = folder_of(settings, name)
     try:
-        folder = tempfile.mkdtemp(prefix=_FOLDER, dir=above)
+        folder.mkdir(mode=0o700)
     except OSError as error:
         raise SourceError(
-            f"no folder can be made in {visible(above or tempfile.gettempdir())}: {error.strerror}",
+            f"no folder can be made in {visible(str(folder.parent))}: {error.strerror}",
             "name a folder that this user can write in: --objects file:///FOLDER",
         ) from None
     try:
-        yield Path(folder)
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
