@@ -1,1 +1,43 @@
 """An ingest that does not duplicate: writers that a backend imports. docs/ingest.md shows them in use."""
+
+from __future__ import annotations
+
+from dedupaudit.ingest.errors import (
+    IdCollision,
+    IngestError,
+    Rejected,
+    StillUploading,
+    Unavailable,
+    Unprotected,
+    UploadFailed,
+)
+from dedupaudit.ingest.events import Activity, Process, Screenshot, Stored, Uploaded
+from dedupaudit.ingest.protections.unique import UniqueConstraint
+from dedupaudit.ingest.rows import RowWriter
+from dedupaudit.ingest.tables import ACTIVITIES, PROCESSES, SCREENSHOTS, Table
+from dedupaudit.ingest.telling import LogFormatter
+from dedupaudit.ingest.writers import ActivityWriter, ProcessWriter
+
+__all__ = [
+    "ACTIVITIES",
+    "PROCESSES",
+    "SCREENSHOTS",
+    "Activity",
+    "ActivityWriter",
+    "IdCollision",
+    "IngestError",
+    "LogFormatter",
+    "Process",
+    "ProcessWriter",
+    "Rejected",
+    "RowWriter",
+    "Screenshot",
+    "StillUploading",
+    "Stored",
+    "Table",
+    "Unavailable",
+    "UniqueConstraint",
+    "Unprotected",
+    "UploadFailed",
+    "Uploaded",
+]

@@ -31,6 +31,7 @@ class Found:
     name: str
     columns: Mapping[str, Column]
     uniques: tuple[Unique, ...]
+    packet: int | None = None
 
 
 _PG_RELATION = """
@@ -125,6 +126,7 @@ def _mysql(connection: Connection, table: Table) -> Found:
         found[0],
         {column.name: column for column in columns},
         _gathered((row[0], row[1], row[2] is None) for row in connection.exec_driver_sql(_MY_UNIQUES, place)),
+        connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar(),
     )
 
 

@@ -73,6 +73,8 @@ class Described:
     others: tuple[str, ...] = ()
     mark: str = "%s"
     real_name: str = ""
+    packet: int | None = None
+    """Bytes that a statement may have, on MySQL and MariaDB: of a larger one only a cut connection is heard."""
 
     def name(self, column: str) -> str:
         """Return a column's name, fit for SQL."""
@@ -119,6 +121,7 @@ def describe(connection: Connection, table: Table) -> Described:
         others=tuple(one.name for one in found.uniques if not (one.sound and one.columns == key)),
         mark=marks[style],
         real_name=found.name,
+        packet=found.packet,
     )
 
 

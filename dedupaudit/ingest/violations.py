@@ -97,18 +97,19 @@ def _of_mysql(cause: BaseException, described: Described) -> Violation | None:
     code = _number(cause)
     kind = _MY.get(code)
     if kind == "unique":
-        return Violation("unique", _key_at_the_end(str(cause.args[-1]), described))
+        return Violation("unique", _last_key(str(cause.args[-1]), described))
     if kind:
         return Violation(kind)
     return Violation("other") if code in _MY_REFUSED else None
 
 
-def _key_at_the_end(message: str, described: Described) -> str | None:
+def _last_key(message: str, described: Described) -> str | None:
     """Return the key that a message ends with: the value before it is hostile, and may say the same of another key.
 
-    `… for key 'PRIMARY'`; MySQL 8 says `… for key 'activities.PRIMARY'`.
+    `… for key 'PRIMARY'`; MySQL 8 says `… for key 'activities.PRIMARY'`. In some of the servers' languages words follow
+    the key, but nothing in quotes.
     """
-    message = message.lower()
+    message = message[: message.rfind("'") + 1].lower()
     for name in sorted((*described.constraints, *described.others), key=len, reverse=True):
         ends = (f"'{name}'".lower(), f"'{described.real_name}.{name}'".lower())
         if message.endswith(ends):

@@ -1,0 +1,164 @@
+"""One row by its real column names, stored once: what the writers of events stand on, and what a drill drives."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError
+
+from dedupaudit.display import visible
+from dedupaudit.ingest.errors import IdCollision, Rejected, Unavailable, Unprotected
+from dedupaudit.ingest.protections.unique import UniqueConstraint
+from dedupaudit.ingest.stored import differing
+from dedupaudit.ingest.tables import Described, Table, describe
+from dedupaudit.ingest.transactions import in_transaction
+from dedupaudit.ingest.values import Encoder, encoder
+from dedupaudit.ingest.violations import Violation, violation_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from dedupaudit.ingest.protections.protocol import Protection
+
+Row = dict[str, object]
+
+_LOOKS = 5
+"""How often a row may be gone again between the insert that met it and the look at it."""
+
+
+class RowWriter:
+    """Stores rows of one table, each key once. Several threads may use one writer.
+
+    The table is described once, at the first write. `columns`: what every row has; `required`: columns that may not be
+    blank, beside the key; `as_json`: columns that hold JSON whatever their type, and whose values are written as JSON.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        table: Table,
+        protection: Protection | None = None,
+        *,
+        columns: Collection[str] = (),
+        required: Collection[str] = (),
+        as_json: Collection[str] = (),
+    ) -> None:
+        self.engine = engine
+        self.table = table
+        self.protection = protection or UniqueConstraint()
+        self.as_json = frozenset(as_json)
+        self._columns = tuple(columns)
+        self._required = frozenset(required)
+        self._described: Described | None = None
+        self._encoders: dict[tuple[str, ...], Encoder] = {}
+        self._lock = Lock()
+
+    def write(self, values: Mapping[str, object]) -> bool:
+        """Store one row. True: it was there already, with these very values. A JSON column's value is no text yet.
+
+        Raises IdCollision, Rejected, Unprotected, Unavailable; and the driver's error for what is none of these, such
+        as a missing permission. Then nothing is stored, and to write it again is safe.
+        """
+        return self.write_encoded(self.encode(values))
+
+    def write_batch(self, rows: Sequence[Mapping[str, object]]) -> list[bool | IdCollision | Rejected]:
+        """Store many rows: what `write` returns or raises of each, in their order. See batches.write_batch."""
+        from dedupaudit.ingest.batches import write_batch
+
+        return write_batch(self, rows)
+
+    def described(self) -> Described:
+        """Return the table as it was when it was first asked for. Raises Unprotected, Unavailable."""
+        return self._described or self._describe()
+
+    def encode(self, values: Mapping[str, object]) -> Row:
+        """Return the row as the driver takes it. Raises Rejected."""
+        described = self.described()
+        columns = tuple(values)
+        found = self._encoders.get(columns)
+        if found is None:
+            found = encoder(described, columns, self._required, self.as_json)
+            self._encoders[columns] = found
+        return found(values)
+
+    def write_encoded(self, row: Row) -> bool:
+        """Store a row that `encode` returned; see `write`."""
+        with self.protection.held(self.key(row)):
+            for _ in range(_LOOKS):
+                if self._insert(row):
+                    return False
+                found = self.differs(row)
+                if found is not None:
+                    if found:
+                        raise self.collision(row, found)
+                    return True
+        raise Unavailable(
+            f"{self.described().shown} refuses a row because its key is there, and no row of that key can be seen",
+            "rows that are deleted all the time, a trigger, row security, or a unique index with another collation",
+        )
+
+    def key(self, row: Row) -> tuple[object, ...]:
+        """Return the key of a row."""
+        return tuple(row[column] for column in self.table.key_columns)
+
+    def differs(self, row: Row) -> tuple[str, ...] | None:
+        """Compare with the stored row, in a transaction of its own; see stored.differing."""
+        described = self.described()
+        return in_transaction(self.engine, lambda connection: differing(connection, described, row, self.as_json))
+
+    def collision(self, row: Row, differs: tuple[str, ...]) -> IdCollision:
+        """Return what says that another row has this key."""
+        key = self.key(row)
+        shown = ", ".join(visible(part) for part in key)
+        return IdCollision(
+            f"{self.described().shown} holds another event under {shown}: it differs in"
+            f" {', '.join(visible(name) for name in differs)}",
+            "nothing was written, and to answer success would lose this event;"
+            " where devices choose the same IDs, the key has to be (device, ID)",
+            key,
+            differs,
+        )
+
+    def refusal(self, error: DBAPIError, violation: Violation) -> Rejected:
+        """Return what says that the database refused a row for another reason than its key."""
+        named = f" by {visible(violation.constraint)}" if violation.constraint else ""
+        kind = violation.kind.replace("_", " ")
+        what = f" ({kind})" if violation.kind != "other" else f": {type(error.orig).__name__}"
+        return Rejected(
+            f"{self.described().shown} refused this event{named}{what}",
+            "nothing was written; the database's own words are in the cause of this error",
+        )
+
+    def changed(self, violation: Violation) -> bool:
+        """Say whether the table was made another since it was described: a new partition has indexes of its own."""
+        described = self.described()
+        if violation.kind != "unique" or violation.constraint in (*described.constraints, *described.others):
+            return False
+        return self._describe() != described
+
+    def _insert(self, row: Row) -> bool:
+        described = self.described()
+        try:
+            return in_transaction(self.engine, lambda connection: self.protection.insert(connection, described, row))
+        except DBAPIError as error:
+            violation = violation_of(error, described)
+            if violation is None:
+                raise
+            if not self.changed(violation):
+                raise self.refusal(error, violation) from error
+        return self._insert(row)
+
+    def _describe(self) -> Described:
+        with self._lock:
+            described = in_transaction(self.engine, lambda connection: describe(connection, self.table))
+            if missing := [name for name in (*self._columns, *self._required) if name not in described.columns]:
+                raise Unprotected(
+                    f"{described.shown} has no column {visible(missing[0])}",
+                    "Table(columns={…}) says what an event's attribute is called in the table",
+                )
+            self.protection.prepare(described)
+            self._encoders.clear()
+            self._described = described
+        return described

@@ -1,0 +1,231 @@
+"""Keeps values from a database that would refuse them late, cut them, or turn them into others; encodes the rest."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from dedupaudit.display import visible
+from dedupaudit.ingest.errors import Rejected
+from dedupaudit.ingest.tables import Column, Described
+
+Check = Callable[[object], object]
+
+_TEXT = re.compile(r"(?:char|text|clob|citext|name\Z|bpchar)", re.IGNORECASE)
+_FIXED = re.compile(r"(?:char|character|nchar|bpchar)\s*(?:\(|\Z)", re.IGNORECASE)
+_INTEGERS: Final = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "integer": 32, "bigint": 64}
+# MySQL: int(11) unsigned zerofill.
+_INTEGER = re.compile(r"(tinyint|smallint|mediumint|int|integer|bigint)\b(?:\s*\(\d+\))?(.*)", re.IGNORECASE)
+_NUL_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_ESCAPED_BY_MYSQL = re.compile(r"[\0\n\r\x1a\"'\\]")
+
+_encode_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+class _Refused(Exception):
+    """Why a value cannot be stored, without the value."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Turns the values of one set of columns into what the driver takes."""
+
+    described: Described
+    checks: Mapping[str, Check]
+
+    def __call__(self, values: Mapping[str, object]) -> dict[str, object]:
+        """Return the values by column. Raises Rejected, which names the column and never the value."""
+        row = {}
+        column = ""
+        try:
+            for column, check in self.checks.items():  # noqa: B007 (named below)
+                row[column] = check(values[column])
+        except _Refused as error:
+            raise Rejected(
+                f"{self.described.shown} cannot take this event: {visible(column)} {error}",
+                "nothing was written, and sending it again does not help",
+            ) from None
+        return row
+
+
+def encoder(
+    described: Described, columns: Collection[str], required: Collection[str], as_json: Collection[str]
+) -> Encoder:
+    """Return what encodes rows of these columns. Raises Rejected for a column that the table has not.
+
+    `required`: columns that must not be NULL, empty or blank, beside the key's. `as_json`: columns that hold JSON,
+    whatever their type.
+    """
+    if unknown := [name for name in columns if name not in described.columns]:
+        raise Rejected(f"{described.shown} has no column {visible(unknown[0])}", "name the columns as they are")
+    if left_out := [name for name in described.table.key_columns if name not in columns]:
+        raise Rejected(f"{visible(left_out[0])} is part of the key, and is not given", "give every column of the key")
+    key = described.table.key_columns
+    checks = {
+        name: _check(described, described.columns[name], name in as_json, name in key or name in required, name in key)
+        for name in columns
+    }
+    return Encoder(described, checks)
+
+
+def check(described: Described, values: Mapping[str, object]) -> dict[str, object]:
+    """Return one row's values as the driver takes them. Raises Rejected. The device may not be blank either."""
+    return encoder(described, tuple(values), (described.table.column("device_id"),), ())(values)
+
+
+def is_text(column: Column) -> bool:
+    """Say whether a column holds text as it is sent."""
+    return bool(_TEXT.search(column.type))
+
+
+def _check(described: Described, column: Column, as_json: bool, required: bool, in_key: bool) -> Check:
+    """Put a column's check together once, so that a row pays only for what its type needs."""
+    text = _text_check(described, column)
+    if (as_json or column.json) and not in_key:
+        return _json_check(described, column, text)
+    if is_text(column):
+        check = text
+    elif integer := _INTEGER.match(column.type):
+        check = _integer_check(described, integer)
+    else:
+        check = _other_check(described, text, in_key)
+    if required:
+        return _never_blank(check)
+    return check if column.nullable else _never_null(check)
+
+
+def _never_blank(check: Check) -> Check:
+    def never_blank(value: object) -> object:
+        if value is None:
+            raise _Refused("is NULL")
+        if isinstance(value, str) and (not value or value.isspace()):
+            raise _Refused("is empty or blank")
+        return check(value)
+
+    return never_blank
+
+
+def _never_null(check: Check) -> Check:
+    def never_null(value: object) -> object:
+        if value is None:
+            raise _Refused("is NULL")
+        return check(value)
+
+    return never_null
+
+
+def _text_check(described: Described, column: Column) -> Check:
+    length, nul_allowed = column.length, described.dialect != "postgresql"
+    fixed = described.dialect != "sqlite" and _FIXED.match(column.type) is not None
+    packet = described.packet
+
+    def text(value: object) -> object:
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise _Refused(f"is no text, but {type(value).__name__}")
+        if length is not None and len(value) > length:
+            raise _Refused(f"has {len(value)} characters, and its column takes {length}")
+        if not nul_allowed and "\0" in value:
+            raise _Refused("has a NUL character, which PostgreSQL does not store")
+        if not value.isascii():
+            _encodable(value)
+        if fixed and value.endswith(" "):
+            raise _Refused("ends with a space, which a column of fixed length does not keep")
+        if packet is not None and len(value) > packet // 8:
+            _fits(value, packet)
+        return value
+
+    return text
+
+
+def _encodable(value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _Refused("has half of a surrogate pair, which is no character") from None
+
+
+def _fits(value: str, packet: int) -> None:
+    size = len(value.encode()) + len(_ESCAPED_BY_MYSQL.findall(value))
+    # What else a statement holds is small beside it.
+    if size > packet - 4096:
+        raise _Refused(f"needs {size} bytes, and the server takes statements of {packet} (max_allowed_packet)")
+
+
+def _integer_check(described: Described, declared: re.Match[str]) -> Check:
+    bits = 64 if described.dialect == "sqlite" else _INTEGERS[declared[1].lower()]
+    unsigned = described.dialect != "sqlite" and "unsigned" in declared[2].lower()
+    lowest, highest = (0, 2**bits - 1) if unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    truth = declared[1].lower() == "tinyint"
+
+    def integer(value: object) -> object:
+        if value is None:
+            return None
+        if not isinstance(value, int) or (isinstance(value, bool) and not truth):
+            raise _Refused(f"is no integer, but {type(value).__name__}")
+        if not lowest <= value <= highest:
+            raise _Refused(f"is out of range: its column takes {lowest} to {highest}")
+        return int(value)
+
+    return integer
+
+
+def _other_check(described: Described, text: Check, in_key: bool) -> Check:
+    sqlite = described.dialect == "sqlite"
+
+    def other(value: object) -> object:
+        if isinstance(value, UUID):
+            return str(value)
+        if isinstance(value, str):
+            if sqlite and in_key and _is_number(value):
+                raise _Refused("reads as a number, and its column is of no text type: it would be stored as another ID")
+            return text(value)
+        if not sqlite:
+            return value
+        if isinstance(value, datetime):
+            return value.isoformat(" ")
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise _Refused("is out of range")
+        return str(value) if isinstance(value, date | Decimal) else value
+
+    return other
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _json_check(described: Described, column: Column, text: Check) -> Check:
+    nul_allowed = column.type != "jsonb"
+
+    def encoded(value: object) -> object:
+        if value is None and column.nullable:
+            return None
+        try:
+            written = _encode_json(value)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise _Refused(f"cannot be written as JSON: {_why(error)}") from None
+        if not nul_allowed and "\\u0000" in written and _NUL_IN_JSON.search(written):
+            raise _Refused("has a NUL character, which jsonb does not store")
+        return text(written)
+
+    return encoded
+
+
+def _why(error: Exception) -> str:
+    """Say why; the error's own words may hold the value."""
+    said = str(error)
+    if isinstance(error, RecursionError) or "Circular" in said:
+        return "it is too deep, or contains itself"
+    return "NaN, Infinity or too large a number" if isinstance(error, ValueError) else "a type that JSON has not"

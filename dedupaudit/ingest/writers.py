@@ -1,0 +1,95 @@
+"""The writers of activities and processes: an event is stored once, however often it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
+
+from dedupaudit.ingest import telling
+from dedupaudit.ingest.errors import IdCollision, Rejected
+from dedupaudit.ingest.events import Activity, Process, Stored
+from dedupaudit.ingest.rows import RowWriter
+from dedupaudit.ingest.tables import ACTIVITIES, PROCESSES, Table
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from dedupaudit.ingest.protections.protocol import Protection
+
+Event = TypeVar("Event", Activity, Process)
+
+_JSON: Final = "data"
+
+
+class _EventWriter(Generic[Event]):
+    attributes: ClassVar[tuple[str, ...]]
+
+    def __init__(self, engine: Engine, table: Table, protection: Protection | None = None) -> None:
+        columns = tuple(table.column(name) for name in self.attributes)
+        self._columns = columns
+        self._read = attrgetter(*self.attributes)
+        self._rows = RowWriter(
+            engine,
+            table,
+            protection,
+            columns=columns,
+            required=(table.column("id"), table.column("device_id")),
+            as_json=(table.column(_JSON),),
+        )
+
+    def write(self, event: Event) -> Stored:
+        """Store one event. `duplicate`: it was stored before, with the same payload: answer success.
+
+        Raises IdCollision (another event has this ID), Rejected (it can never be stored), Unprotected (no constraint
+        keeps the key single), Unavailable (nobody knows: it is safe to send it again); the driver's error for anything
+        else, such as a missing permission.
+        """
+        telling.received(event.id)
+        try:
+            duplicate = self._rows.write(dict(zip(self._columns, self._read(event), strict=True)))
+        except (IdCollision, Rejected) as error:
+            telling.refused(event.id, error)
+            raise
+        return self._stored(event, duplicate)
+
+    def write_batch(self, events: Sequence[Event]) -> list[Stored | IdCollision | Rejected]:
+        """Store many events in few statements: what `write` would return or raise of each, in their order.
+
+        Each statement of up to 1,000 rows is a transaction of its own. After Unavailable some events may be stored:
+        send the whole batch again, those are found as duplicates. Of equal keys the first is stored, and the others
+        are compared with it.
+        """
+        for event in events:
+            telling.received(event.id)
+        rows = [dict(zip(self._columns, self._read(event), strict=True)) for event in events]
+        outcomes: list[Stored | IdCollision | Rejected] = []
+        for event, outcome in zip(events, self._rows.write_batch(rows), strict=True):
+            if isinstance(outcome, bool):
+                outcomes.append(self._stored(event, outcome))
+            else:
+                telling.refused(event.id, outcome)
+                outcomes.append(outcome)
+        return outcomes
+
+    def _stored(self, event: Event, duplicate: bool) -> Stored:
+        (telling.already if duplicate else telling.written)(event.id)
+        return Stored(event.id, duplicate)
+
+
+class ActivityWriter(_EventWriter[Activity]):
+    """Stores activities. One for the whole backend: several threads may use it."""
+
+    attributes = ("id", "device_id", "type", "timestamp", _JSON)
+
+    def __init__(self, engine: Engine, table: Table = ACTIVITIES, protection: Protection | None = None) -> None:
+        super().__init__(engine, table, protection)
+
+
+class ProcessWriter(_EventWriter[Process]):
+    """Stores processes. One for the whole backend: several threads may use it."""
+
+    attributes = ("id", "device_id", "timestamp", _JSON)
+
+    def __init__(self, engine: Engine, table: Table = PROCESSES, protection: Protection | None = None) -> None:
+        super().__init__(engine, table, protection)
