@@ -1,0 +1,132 @@
+"""Pictures: a row and an object, written by one request however many send it, and by another where that one died.
+
+What a row can become is in states.py, as SQL in claims.py; what one request does, step by step, in uploading.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from dedupaudit.display import visible
+from dedupaudit.errors import UsageError
+from dedupaudit.ingest import claims, telling
+from dedupaudit.ingest.clock import clock_of
+from dedupaudit.ingest.errors import Rejected, Unprotected
+from dedupaudit.ingest.events import Screenshot, Uploaded
+from dedupaudit.ingest.protections.unique import UniqueConstraint
+from dedupaudit.ingest.renewing import Leases
+from dedupaudit.ingest.tables import SCREENSHOTS, describe
+from dedupaudit.ingest.transactions import in_transaction
+from dedupaudit.ingest.uploading import Tools, Upload
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from dedupaudit.ingest.protections.protocol import Key, Protection
+    from dedupaudit.ingest.tables import Described, Table
+    from dedupaudit.stores.protocol import ObjectStore
+
+_NEEDED: Final = ("device_id", "timestamp", "status", "oss_key", "oss_url", "retry_count", "updated_at")
+_LONGEST_LEASE: Final = 86_400.0
+
+
+def object_key(shot: Screenshot) -> str:
+    """Return where a picture lies: `screenshots/<device_id>/<id>.jpg`. Raises Rejected where two could share a key."""
+    for name, value in (("device_id", shot.device_id), ("id", shot.id)):
+        if "/" in value:
+            raise Rejected(
+                f"{name} {visible(value)} has a slash: its object's key could be another's",
+                "take IDs without one, or give the writer a `key` of your own",
+            )
+    return f"screenshots/{shot.device_id}/{shot.id}.jpg"
+
+
+class ScreenshotWriter:
+    """Stores pictures: exactly one request uploads, the others get its URL. Used by several threads at once.
+
+    `key` gives the object's key of a picture, a different one for each. `lease`: seconds after which a claim that
+    nobody renews is free; a living writer renews it every third of them, whatever the upload takes. `wait`: seconds
+    that a request waits for another's upload. Beside the connection of each request, uploads need one for renewals.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: ObjectStore,
+        *,
+        key: Callable[[Screenshot], str] = object_key,
+        lease: float = 60.0,
+        wait: float = 30.0,
+        table: Table = SCREENSHOTS,
+        protection: Protection | None = None,
+    ) -> None:
+        if not 0 < lease <= _LONGEST_LEASE or wait < 0:
+            raise ValueError("a lease is more than 0 s and a day at most, a wait is not negative")
+        if "id" not in table.key:
+            raise ValueError("the ID of a picture belongs to the key of its table")
+        self._engine, self._store, self._key = engine, store, key
+        self._lease, self._wait = lease, wait
+        self._wanted = table
+        self._protection: Protection = protection or UniqueConstraint()
+        self._mutex = Lock()
+        self._tools: Tools | None = None
+
+    def write(self, shot: Screenshot) -> Uploaded:
+        """Store a picture, or find that it is stored, and return where.
+
+        Raises IdCollision (another event or picture has this ID), Rejected (it can never be stored), StillUploading,
+        UploadFailed, Unavailable: after all but the first two the client sends it again. Unprotected: the table lacks
+        what is needed.
+        """
+        tools = self._ready()
+        place = self._key(shot)
+        try:
+            url = self._store.url(place)
+        except UsageError as error:
+            raise Rejected(f"no object can have the key {visible(place)}: {error.message}", error.hint) from error
+        telling.received(shot.id)
+        upload = Upload(tools, shot, place, url)
+        with self._protection.held(upload.key):
+            uploaded = upload.answer(self._wait)
+        telling.answered(shot.id)
+        return uploaded
+
+    def sweep(self, limit: int = 1000) -> int:
+        """Take back claims whose lease is over, `limit` at most: their rows say `failed`. Return how many.
+
+        Safe beside live uploads: a row is changed only if its lease is over in that very moment. Raises Unavailable.
+        """
+        table, lease = self._ready().table, self._lease
+        found = in_transaction(self._engine, lambda connection: claims.expired(connection, table, lease, limit))
+        return sum(self._swept(table, key, token) for key, token in found)
+
+    def _swept(self, table: Described, key: Key, token: int) -> bool:
+        swept = in_transaction(
+            self._engine, lambda connection: claims.sweep(connection, table, key, token, self._lease)
+        )
+        if swept:
+            telling.upload_failed(str(key[table.table.key.index("id")]))
+        return swept
+
+    def _ready(self) -> Tools:
+        """Look at the table once. Raises Unprotected."""
+        with self._mutex:
+            if self._tools is None:
+                table = in_transaction(self._engine, lambda connection: describe(connection, self._wanted))
+                self._protection.prepare(table)
+                _need(table)
+                clock_of(table, self._lease)
+                leases = Leases(self._engine, table, self._lease)
+                self._tools = Tools(self._engine, self._store, self._protection, table, leases, self._lease)
+            return self._tools
+
+
+def _need(table: Described) -> None:
+    missing = [name for name in map(table.table.column, _NEEDED) if name not in table.columns]
+    if missing:
+        raise Unprotected(
+            f"{table.shown} has no column {visible(missing[0])}, which a picture's row needs",
+            "add it (sql/schema has the target schema), or say what it is called: Table(…, columns={…})",
+        )
