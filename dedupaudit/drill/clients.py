@@ -1,4 +1,4 @@
-"""The clients: they send, lose answers, time out, send again and overlap, all in one loop that waits for the workers."""
+"""The clients: they send, lose answers, time out, send again and overlap, in one loop that waits for the workers."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class _Course:
     plan: Plan
     number: int
     senders: list[_Sender] = field(default_factory=list)
-    released: set[After] = field(default_factory=lambda: {"start"})  # type: ignore[arg-type]
+    released: set[After] = field(default_factory=lambda: {"start"})
     sleeper: Worker | None = None
 
 

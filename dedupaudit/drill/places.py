@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -71,21 +71,21 @@ def objects_of(settings: ObjectsSettings | None, name: str, interrupt: Interrupt
     if url is not None and url.startswith("oss://"):
         assert settings is not None  # noqa: S101 (its URL was read)
         below, prefix = part_of_bucket(settings, name)
-        store = open_store(below, interrupt)
-        try:
-            store.preflight(prefix)
+        _try(below, prefix, interrupt)
+        with closing(open_store(below)) as store:
             yield Objects(_for_audit(below), prefix, visible(below.url, 1000), store)
-        finally:
-            store.close()
         return
     with _folder(settings, name, interrupt) as folder:
         own = ObjectsSettings(url=folder.as_uri())
-        store = open_store(own, interrupt)
-        try:
-            store.preflight()
+        _try(own, "", interrupt)
+        with closing(open_store(own)) as store:
             yield Objects(_for_audit(own), "", store.shown if url else "a temporary folder", store)
-        finally:
-            store.close()
+
+
+def _try(settings: ObjectsSettings, prefix: str, interrupt: Interrupt) -> None:
+    """Look whether the store takes objects. What comes later is short, and the removal is not to be interrupted."""
+    with closing(open_store(settings, interrupt)) as store:
+        store.preflight(prefix)
 
 
 def part_of_bucket(settings: ObjectsSettings, name: str) -> tuple[ObjectsSettings, str]:
@@ -112,7 +112,7 @@ def _own(name: str) -> str:
 @contextmanager
 def _folder(settings: ObjectsSettings | None, name: str, interrupt: Interrupt) -> Iterator[Path]:
     if settings is not None:
-        open_store(settings, interrupt).preflight()
+        _try(settings, "", interrupt)
     folder = folder_of(settings, name)
     try:
         folder.mkdir(mode=0o700)

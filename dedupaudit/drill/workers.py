@@ -173,7 +173,11 @@ class Workers:
         worker.pipe.close()
 
     def close(self) -> None:
-        """End them all."""
-        for worker in tuple(self.all.values()):
+        """End them all, and return when they have ended: what one of them still did would be the next job's."""
+        ending = tuple(self.all.values())
+        for worker in ending:
             self.kill(worker)
+        for worker in ending:
+            while worker.hear() is not None:
+                continue
             self.forget(worker)
