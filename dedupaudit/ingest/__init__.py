@@ -14,6 +14,7 @@ from dedupaudit.ingest.errors import (
 from dedupaudit.ingest.events import Activity, Process, Screenshot, Stored, Uploaded
 from dedupaudit.ingest.protections.unique import UniqueConstraint
 from dedupaudit.ingest.rows import RowWriter
+from dedupaudit.ingest.screenshots import ScreenshotWriter
 from dedupaudit.ingest.tables import ACTIVITIES, PROCESSES, SCREENSHOTS, Table
 from dedupaudit.ingest.telling import LogFormatter
 from dedupaudit.ingest.writers import ActivityWriter, ProcessWriter
@@ -32,6 +33,7 @@ __all__ = [
     "Rejected",
     "RowWriter",
     "Screenshot",
+    "ScreenshotWriter",
     "StillUploading",
     "Stored",
     "Table",

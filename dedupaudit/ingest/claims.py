@@ -113,6 +113,7 @@ def look(connection: Connection, table: Described, key: Key, lease: float, colum
     if row is None:
         return None
     status, token, over, *values = row
+    status = status.rstrip(" ") if isinstance(status, str) else status  # a column of fixed length pads it
     return Seen(status, int(token), status == "uploading" and not over, dict(zip(columns, values, strict=True)))
 
 

@@ -87,7 +87,7 @@ class RowWriter:
         """Store a row that `encode` returned; see `write`."""
         with self.protection.held(self.key(row)):
             for _ in range(_LOOKS):
-                if self._insert(row):
+                if self.insert(row):
                     return False
                 found = self.differs(row)
                 if found is not None:
@@ -138,7 +138,8 @@ class RowWriter:
             return False
         return self._describe() != described
 
-    def _insert(self, row: Row) -> bool:
+    def insert(self, row: Row) -> bool:
+        """Insert a row that `encode` returned. False: one of its key is there. Raises as `write` does."""
         described = self.described()
         try:
             return in_transaction(self.engine, lambda connection: self.protection.insert(connection, described, row))
@@ -148,7 +149,7 @@ class RowWriter:
                 raise
             if not self.changed(violation):
                 raise self.refusal(error, violation) from error
-        return self._insert(row)
+        return self.insert(row)
 
     def _describe(self) -> Described:
         with self._lock:

@@ -13,11 +13,11 @@ from dedupaudit.display import visible
 from dedupaudit.errors import UsageError
 from dedupaudit.ingest import claims, telling
 from dedupaudit.ingest.clock import clock_of
-from dedupaudit.ingest.errors import Rejected, Unprotected
+from dedupaudit.ingest.errors import IdCollision, Rejected, Unprotected
 from dedupaudit.ingest.events import Screenshot, Uploaded
-from dedupaudit.ingest.protections.unique import UniqueConstraint
 from dedupaudit.ingest.renewing import Leases
-from dedupaudit.ingest.tables import SCREENSHOTS, describe
+from dedupaudit.ingest.rows import RowWriter
+from dedupaudit.ingest.tables import SCREENSHOTS
 from dedupaudit.ingest.transactions import in_transaction
 from dedupaudit.ingest.uploading import Tools, Upload
 
@@ -66,10 +66,14 @@ class ScreenshotWriter:
             raise ValueError("a lease is more than 0 s and a day at most, a wait is not negative")
         if "id" not in table.key:
             raise ValueError("the ID of a picture belongs to the key of its table")
-        self._engine, self._store, self._key = engine, store, key
-        self._lease, self._wait = lease, wait
-        self._wanted = table
-        self._protection: Protection = protection or UniqueConstraint()
+        self._store, self._key, self._lease, self._wait = store, key, lease, wait
+        self._rows = RowWriter(
+            engine,
+            table,
+            protection,
+            columns=[table.column(name) for name in (*table.key, *_NEEDED)],
+            required=[table.column("device_id")],
+        )
         self._mutex = Lock()
         self._tools: Tools | None = None
 
@@ -80,53 +84,56 @@ class ScreenshotWriter:
         UploadFailed, Unavailable: after all but the first two the client sends it again. Unprotected: the table lacks
         what is needed.
         """
-        tools = self._ready()
-        place = self._key(shot)
-        try:
-            url = self._store.url(place)
-        except UsageError as error:
-            raise Rejected(f"no object can have the key {visible(place)}: {error.message}", error.hint) from error
         telling.received(shot.id)
-        upload = Upload(tools, shot, place, url)
-        with self._protection.held(upload.key):
-            uploaded = upload.answer(self._wait)
-        telling.answered(shot.id)
-        return uploaded
+        try:
+            return self._write(self._ready(), shot)
+        except (IdCollision, Rejected) as error:
+            telling.refused(shot.id, error)
+            raise
 
     def sweep(self, limit: int = 1000) -> int:
         """Take back claims whose lease is over, `limit` at most: their rows say `failed`. Return how many.
 
         Safe beside live uploads: a row is changed only if its lease is over in that very moment. Raises Unavailable.
         """
-        table, lease = self._ready().table, self._lease
-        found = in_transaction(self._engine, lambda connection: claims.expired(connection, table, lease, limit))
+        table, lease = self._ready().rows.described(), self._lease
+        found = in_transaction(self._rows.engine, lambda connection: claims.expired(connection, table, lease, limit))
         return sum(self._swept(table, key, token) for key, token in found)
+
+    def _write(self, tools: Tools, shot: Screenshot) -> Uploaded:
+        place = self._key(shot)
+        try:
+            url = self._store.url(place)
+        except UsageError as error:
+            raise Rejected(f"no object can have the key {visible(place)}: {error.message}", error.hint) from error
+        upload = Upload(tools, shot, place, url)
+        with self._rows.protection.held(upload.key):
+            return upload.answer(self._wait)
 
     def _swept(self, table: Described, key: Key, token: int) -> bool:
         swept = in_transaction(
-            self._engine, lambda connection: claims.sweep(connection, table, key, token, self._lease)
+            self._rows.engine, lambda connection: claims.sweep(connection, table, key, token, self._lease)
         )
         if swept:
             telling.upload_failed(str(key[table.table.key.index("id")]))
         return swept
 
     def _ready(self) -> Tools:
-        """Look at the table once. Raises Unprotected."""
+        """Look once whether the table can hold a lease. Raises Unprotected, Unavailable."""
         with self._mutex:
             if self._tools is None:
-                table = in_transaction(self._engine, lambda connection: describe(connection, self._wanted))
-                self._protection.prepare(table)
-                _need(table)
+                table = self._rows.described()
                 clock_of(table, self._lease)
-                leases = Leases(self._engine, table, self._lease)
-                self._tools = Tools(self._engine, self._store, self._protection, table, leases, self._lease)
+                _need_default(table)
+                leases = Leases(self._rows.engine, table, self._lease)
+                self._tools = Tools(self._rows, self._store, leases, self._lease)
             return self._tools
 
 
-def _need(table: Described) -> None:
-    missing = [name for name in map(table.table.column, _NEEDED) if name not in table.columns]
-    if missing:
+def _need_default(table: Described) -> None:
+    found = table.columns[table.table.column("updated_at")]
+    if not (found.nullable or found.has_default):
         raise Unprotected(
-            f"{table.shown} has no column {visible(missing[0])}, which a picture's row needs",
-            "add it (sql/schema has the target schema), or say what it is called: Table(…, columns={…})",
+            f"{visible(found.name)} of {table.shown} has no default, and a new row has no time of its own yet",
+            "give it one, such as CURRENT_TIMESTAMP",
         )

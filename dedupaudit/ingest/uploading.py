@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dedupaudit.display import visible
-from dedupaudit.errors import SourceError
+from dedupaudit.errors import SourceError, UsageError
 from dedupaudit.ingest import claims, telling
-from dedupaudit.ingest.errors import IdCollision, StillUploading, Unavailable, UploadFailed
+from dedupaudit.ingest.errors import IngestError, Rejected, StillUploading, Unavailable, UploadFailed
 from dedupaudit.ingest.events import Screenshot, Uploaded
+from dedupaudit.ingest.stored import differing
 from dedupaudit.ingest.transactions import in_transaction
-from dedupaudit.ingest.values import check
 from dedupaudit.ingest.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
 
     from dedupaudit.ingest.claims import Seen
-    from dedupaudit.ingest.protections.protocol import Key, Protection
     from dedupaudit.ingest.renewing import Leases
-    from dedupaudit.ingest.tables import Described
+    from dedupaudit.ingest.rows import RowWriter
     from dedupaudit.stores.protocol import ObjectStore
 
 _T = TypeVar("_T")
 _AGAIN: Final = "send the picture again, which is safe"
+_IDENTITY: Final = ("device_id", "timestamp")
 _STATES: Final = ("pending", "uploading", "failed")
 
 
@@ -37,10 +37,8 @@ _STATES: Final = ("pending", "uploading", "failed")
 class Tools:
     """What all requests of one writer work with."""
 
-    engine: Engine
+    rows: RowWriter
     store: ObjectStore
-    protection: Protection
-    table: Described
     leases: Leases
     lease: float
 
@@ -49,19 +47,21 @@ class Upload:
     """One request. `place` is the object's key, `url` its address. Raises Rejected, before anything is written."""
 
     def __init__(self, tools: Tools, shot: Screenshot, place: str, url: str) -> None:
-        names = tools.table.table
-        self._tools, self._table, self._shot = tools, tools.table, shot
-        self._place, self._url = place, url
-        self._identity: dict[str, object] = {
-            names.column(name): getattr(shot, name) for name in dict.fromkeys((*names.key, "device_id", "timestamp"))
-        }
+        self._tools, self._rows, self._table = tools, tools.rows, tools.rows.described()
+        self._shot, self._place, self._url, self._shown = shot, place, url, visible(shot.id)
+        column = self._table.table.column
+        identity = {column(name): getattr(shot, name) for name in dict.fromkeys((*self._table.table.key, *_IDENTITY))}
+        pending = {column("status"): "pending", column("retry_count"): 0}
+        written: dict[str, object] = {column("oss_key"): place, column("oss_url"): url}
+        if (size := column("file_size")) in self._table.columns:
+            written[size] = len(shot.picture)
+        row = self._rows.encode(identity | pending | written)
+        self._identity = {name: row[name] for name in identity}
         """What makes it this event; it never changes."""
-        self._written: dict[str, object] = {names.column("oss_key"): place, names.column("oss_url"): url}
-        if (size := names.column("file_size")) in self._table.columns:
-            self._written[size] = len(shot.picture)
-        check(self._table, self._identity | self._written)
-        self.key: Key = tuple(getattr(shot, name) for name in names.key)
-        self._shown = visible(shot.id)
+        self._written = {name: row[name] for name in written}
+        """What the row says of the object, once it is completed."""
+        self._pending = self._identity | {name: row[name] for name in pending}
+        self.key = self._rows.key(row)
         self._token: int | None = None
         """Of the last claim that this request won."""
 
@@ -91,28 +91,28 @@ class Upload:
 
     def _insert(self) -> bool:
         """Insert the row as `pending`. False: one of this key is there."""
-        names = self._table.table
-        row = self._identity | {names.column("status"): "pending", names.column("retry_count"): 0}
-        if names.version is not None:
-            row[names.version] = 0
-        return self._in_transaction(lambda connection: self._tools.protection.insert(connection, self._table, row))
+        is_new = self._rows.insert(self._pending)
+        if is_new:
+            telling.written(self._shot.id)
+        return is_new
 
     def _look(self) -> Seen | None:
         """Return the row as it is; None: somebody deleted it. Raises IdCollision where it is another event's."""
-        columns = tuple(self._identity | self._written)
-        seen = self._in_transaction(
-            lambda connection: claims.look(connection, self._table, self.key, self._tools.lease, columns)
-        )
+        differs, seen = self._in_transaction(self._looked)
+        if differs:
+            raise self._rows.collision(self._identity, differs)
         if seen is None:
             return None
-        if differs := tuple(name for name, value in self._identity.items() if seen.values[name] != value):
-            raise self._collision(differs)
         if seen.status not in (*_STATES, "completed"):
             raise UploadFailed(
                 f"the row of {self._shown} has status {visible(seen.status)}, which no upload begins from",
                 "`dedupaudit scan --check illegal_state` shows all such rows; then send the picture again",
             )
         return seen
+
+    def _looked(self, connection: Connection) -> tuple[tuple[str, ...] | None, Seen | None]:
+        differs = differing(connection, self._table, self._identity, ())
+        return differs, claims.look(connection, self._table, self.key, self._tools.lease, tuple(self._written))
 
     def _look_again(self) -> Seen | None:
         """Return the row; None where it was gone, and this request inserted it anew."""
@@ -123,10 +123,8 @@ class Upload:
         """Try to win the right to upload: the claim's token; None: it is another's."""
         if seen is not None and seen.held:
             return None
-        tools = self._tools
-        token = self._in_transaction(
-            lambda connection: tools.protection.claim(connection, tools.table, self.key, tools.lease)
-        )
+        protection, lease = self._rows.protection, self._tools.lease
+        token = self._in_transaction(lambda connection: protection.claim(connection, self._table, self.key, lease))
         if token is not None and seen is not None and seen.status == "failed":
             telling.again(self._shot.id)
         return token
@@ -137,37 +135,40 @@ class Upload:
         """Put the object, verify it, and complete the row. False: the claim was lost meanwhile."""
         try:
             with self._tools.leases.renewed(self.key, token):
-                self._put()
+                held = self._put(self._place)
+            if held is None:
+                raise SourceError(f"{self._tools.store.shown} took it, and has it not", "look into the store")
+            if not held:
+                raise self._rows.collision(self._identity, ("picture",))
             completed = self._in_transaction(
                 lambda connection: claims.complete(connection, self._table, self.key, token, self._written)
             )
-        except Unavailable:
-            # Whether the row is completed is open; if it is not, its lease ends.
-            raise
-        except SourceError as error:
-            self._give_back(token)
-            raise UploadFailed(f"the picture {self._shown} could not be stored: {error.message}", _AGAIN) from error
-        except DBAPIError as error:
-            self._give_back(token)
-            raise UploadFailed(
-                f"the row of {self._shown} could not be completed: the database refuses its values", _AGAIN
-            ) from error
-        except BaseException:
-            self._give_back(token)
+        except BaseException as error:
+            # After Unavailable nobody knows whether the row is completed; if it is not, its lease ends.
+            if not isinstance(error, Unavailable):
+                self._give_back(token)
+            if (failure := self._failure(error)) is not None:
+                raise failure from error
             raise
         if completed:
             telling.upload_done(self._shot.id)
         return completed
 
-    def _put(self) -> None:
-        """Write the object where there is none, and make sure that it has this very picture."""
+    def _put(self, place: str) -> bool | None:
+        """Write the object where there is none; then say whether it has this very picture, None: it is not there."""
         shot, store = self._shot, self._tools.store
-        store.put(self._place, shot.picture, content_type=shot.content_type, overwrite=False)
-        held = store.holds(self._place, shot.picture)
-        if held is None:
-            raise UploadFailed(f"the picture {self._shown} was put into {store.shown}, and is not there", _AGAIN)
-        if not held:
-            raise self._collision(("picture",))
+        store.put(place, shot.picture, content_type=shot.content_type, overwrite=False)
+        return store.holds(place, shot.picture)
+
+    def _failure(self, error: BaseException) -> IngestError | None:
+        """Return what an upload's error means to the client; None where it is one already, or none of these."""
+        if isinstance(error, UsageError):
+            return Rejected(f"no object can have the key of {self._shown}: {error.message}", error.hint)
+        if isinstance(error, SourceError):
+            return UploadFailed(f"the picture {self._shown} could not be stored: {error.message}", _AGAIN)
+        if isinstance(error, DBAPIError):
+            return UploadFailed(f"the row of {self._shown} could not be completed: the database refuses it", _AGAIN)
+        return None
 
     def _give_back(self, token: int) -> None:
         """Let others try at once; where that cannot be written, they wait until the lease is over."""
@@ -189,21 +190,20 @@ class Upload:
                 f"the row of {self._shown} is completed and names no object",
                 "`dedupaudit crosscheck` shows such rows; mark it failed, and send the picture again",
             )
-        shot, store, size = self._shot, self._tools.store, seen.values.get(columns("file_size"))
+        shot, size = self._shot, seen.values.get(columns("file_size"))
         try:
-            held = store.holds(place, shot.picture)
+            held = self._tools.store.holds(place, shot.picture)
             if held is None and size == len(shot.picture):
-                store.put(place, shot.picture, content_type=shot.content_type, overwrite=False)
-                held = store.holds(place, shot.picture)
+                held = self._put(place)
         except SourceError as error:
             raise UploadFailed(f"the picture {self._shown} could not be verified: {error.message}", _AGAIN) from error
-        if held is None and size is None:
+        if held is None and size in (None, len(shot.picture)):
             raise UploadFailed(
                 f"the row of {self._shown} is completed and its object is gone",
                 "`dedupaudit crosscheck` shows such rows; mark it failed, and send the picture again",
             )
         if not held:
-            raise self._collision(("picture",))
+            raise self._rows.collision(self._identity, ("picture",))
         if seen.token == self._token:
             # No other claim has this token: this request completed the row, and its COMMIT went unanswered.
             telling.upload_done(shot.id)
@@ -218,14 +218,5 @@ class Upload:
             waiting.waited,
         )
 
-    def _collision(self, differs: tuple[str, ...]) -> IdCollision:
-        named = ", ".join(visible(name) for name in differs)
-        return IdCollision(
-            f"another picture has the ID {self._shown} already: {named} differs",
-            "give this one an ID of its own; the key (device_id, id) keeps devices apart",
-            self.key,
-            differs,
-        )
-
     def _in_transaction(self, work: Callable[[Connection], _T]) -> _T:
-        return in_transaction(self._tools.engine, work)
+        return in_transaction(self._rows.engine, work)

@@ -1,0 +1,245 @@
+"""Each claim is one statement on a real database: who may change a row, when, and by whose clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import run
+from threading import Barrier, Thread
+from typing import Any
+
+import pymysql
+import pytest
+from sqlalchemy import Engine, create_engine, event
+
+from dedupaudit.ingest import claims
+from dedupaudit.ingest.clock import clock_of
+from dedupaudit.ingest.errors import Unprotected
+from dedupaudit.ingest.tables import SCREENSHOTS, Described, Table, describe
+from dedupaudit.ingest.transactions import in_transaction
+from tests.ingest.databases import Database, Name, open_database
+from tests.servers.mariadb import program
+
+KEY = ("screenshot_1",)
+LEASE = 60.0
+OVER = {
+    "postgresql": "clock_timestamp() - interval '90 seconds'",
+    "mariadb": "NOW(6) - INTERVAL 90 SECOND",
+    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', 'now', '-90 seconds')",
+}
+"""A time that is further back than the lease."""
+
+# The kinds of `updated_at` that can hold a lease, by database: the column's type and whether its seconds are whole.
+KINDS = [
+    ("postgresql", "timestamptz", False),
+    ("postgresql", "timestamp(3) with time zone", False),
+    ("postgresql", "timestamp(0)", True),
+    ("postgresql", "timestamp", False),
+    ("postgresql", "bigint", False),
+    ("mariadb", "timestamp(3)", False),
+    ("mariadb", "timestamp", True),
+    ("mariadb", "datetime(6)", False),
+    ("mariadb", "datetime", True),
+    ("mariadb", "bigint", False),
+    ("mariadb", "bigint unsigned", False),
+    ("sqlite", "TEXT", False),
+    ("sqlite", "DATETIME", False),
+    ("sqlite", "INTEGER", False),
+]
+REFUSED = [("postgresql", "date"), ("postgresql", "text"), ("postgresql", "double precision"), ("mariadb", "date"),
+           ("mariadb", "varchar(40)"), ("mariadb", "int"), ("sqlite", "REAL"), ("sqlite", "BLOB")]  # fmt: skip
+
+
+@dataclass
+class Rows:
+    """The rows of one table, changed and looked at in transactions of their own."""
+
+    engine: Engine
+    table: Described
+    lease: float = LEASE
+
+    def claim(self, key: tuple[str, ...] = KEY, lease: float | None = None) -> int | None:
+        wanted = self.lease if lease is None else lease
+        return self.do(lambda connection: claims.compare_and_swap(connection, self.table, key, wanted))
+
+    def complete(self, token: int, **written: object) -> bool:
+        return self.do(lambda connection: claims.complete(connection, self.table, KEY, token, written))
+
+    def fail(self, token: int) -> bool:
+        return self.do(lambda connection: claims.fail(connection, self.table, KEY, token))
+
+    def renew(self, token: int) -> bool:
+        return self.do(lambda connection: claims.renew(connection, self.table, KEY, token))
+
+    def sweep(self, token: int) -> bool:
+        return self.do(lambda connection: claims.sweep(connection, self.table, KEY, token, self.lease))
+
+    def expired(self, limit: int = 10) -> list[tuple[tuple[object, ...], int]]:
+        return self.do(lambda connection: claims.expired(connection, self.table, self.lease, limit))
+
+    def look(self, *columns: str) -> claims.Seen:
+        seen = self.do(lambda connection: claims.look(connection, self.table, KEY, self.lease, columns))
+        assert seen is not None
+        return seen
+
+    def do(self, work: Any) -> Any:
+        return in_transaction(self.engine, work)
+
+
+def rows_of(database: Database, table: Table = SCREENSHOTS) -> Rows:
+    engine = database.engine
+    return Rows(engine, in_transaction(engine, lambda connection: describe(connection, table)))
+
+
+def insert(database: Database, key: str = KEY[0], status: str = "pending", retry_count: str = "0") -> None:
+    stamp = "`timestamp`" if database.name == "mariadb" else '"timestamp"'
+    database.run(
+        f"INSERT INTO screenshots (id, device_id, status, {stamp}, retry_count)"
+        f" VALUES ('{key}', 'd', '{status}', 1, {retry_count})"
+    )
+
+
+def put_back(database: Database, status: str, *, over: bool, retry_count: str = "4") -> None:
+    """Give the row this state, whatever it was."""
+    when = OVER[database.name] if over else OVER[database.name].replace("90", "5")
+    database.run(
+        f"UPDATE screenshots SET status = '{status}', retry_count = {retry_count}, updated_at = {when}".replace(
+            "%", "%%"
+        )
+        if database.name != "sqlite"
+        else f"UPDATE screenshots SET status = '{status}', retry_count = {retry_count}, updated_at = {when}"
+    )
+
+
+def test_what_happens_in_each_state_is_what_the_table_of_transitions_says(database: Database) -> None:
+    insert(database)
+    rows = rows_of(database)
+    # What each call says, and what the row says then, before all of it: status, lease over, and the call.
+    happened: dict[tuple[str, bool, str], tuple[object, str, int]] = {}
+    for status in ("pending", "uploading", "completed", "failed"):
+        for over in (False, True):
+            for call in ("claim", "renew 4", "renew 3", "complete 4", "complete 3", "fail 4", "fail 3", "sweep 4"):
+                put_back(database, status, over=over)
+                name, _, token = call.partition(" ")
+                said = getattr(rows, name)(*([int(token)] if token else []))
+                then = rows.look()
+                happened[status, over, call] = (said, then.status, then.token)
+    expected: dict[tuple[str, bool, str], tuple[object, str, int]] = {
+        key: (None if key[2] == "claim" else False, key[0], 4) for key in happened
+    }
+    for over in (False, True):
+        expected["pending", over, "claim"] = expected["failed", over, "claim"] = (4, "uploading", 4)
+        expected["uploading", over, "renew 4"] = (True, "uploading", 4)
+        expected["uploading", over, "complete 4"] = (True, "completed", 4)
+        expected["uploading", over, "fail 4"] = (True, "failed", 5)
+    expected["uploading", True, "claim"] = (5, "uploading", 5)
+    expected["uploading", True, "sweep 4"] = (True, "failed", 5)
+    assert happened == expected
+
+
+def test_a_claim_and_a_renewal_begin_the_lease_and_all_else_tells_the_time_of_its_change(database: Database) -> None:
+    insert(database)
+    rows = rows_of(database)
+    for status, over, call in (
+        ("failed", True, lambda: rows.claim()),
+        ("uploading", True, lambda: rows.claim()),
+        ("uploading", True, lambda: rows.renew(4)),
+    ):
+        put_back(database, status, over=over)
+        assert not rows.look().held
+        call()
+        assert rows.look().held
+        assert rows.expired() == []
+    put_back(database, "uploading", over=True)
+    before = rows.look("updated_at").values["updated_at"]
+    assert rows.fail(4)
+    assert rows.look("updated_at").values["updated_at"] > before
+
+
+def test_no_retry_count_counts_as_none_and_no_time_as_long_ago(database: Database) -> None:
+    insert(database, retry_count="NULL")
+    rows = rows_of(database)
+    assert rows.claim() == 0
+    database.run("UPDATE screenshots SET retry_count = NULL")
+    assert rows.fail(0)
+    assert rows.look("retry_count").values["retry_count"] == 1
+
+
+def test_a_row_that_is_not_there_is_nobodys(database: Database) -> None:
+    rows = rows_of(database)
+    assert rows.claim() is None
+    assert not rows.renew(0) and not rows.complete(0) and not rows.fail(0) and not rows.sweep(0)
+    assert rows.do(lambda connection: claims.look(connection, rows.table, KEY, LEASE, ())) is None
+
+
+def test_one_of_eight_wins_each_claim_and_each_take_over(database: Database) -> None:
+    rows = rows_of(database)
+    rows.engine.dispose()
+    keys = [(f"screenshot_{number}",) for number in range(12)]
+    for (key,) in keys:
+        insert(database, key)
+    for expected in (0, 1):
+        won: list[tuple[tuple[str, ...], int]] = []
+        barrier = Barrier(8)
+
+        def claim_all(won: list[tuple[tuple[str, ...], int]] = won, barrier: Barrier = barrier) -> None:
+            barrier.wait()
+            for key in keys:
+                token = rows.claim(key)
+                if token is not None:
+                    won.append((key, token))
+
+        threads = [Thread(target=claim_all) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(won) == sorted((key, expected) for key in keys)
+        put_back(database, "uploading", over=True, retry_count="retry_count")
+
+
+def test_what_completed_writes_reaches_its_columns_whatever_is_in_it(database: Database) -> None:
+    insert(database)
+    rows = rows_of(database)
+    assert rows.claim() == 0
+    hostile = "a'b\"c%s?:x\\\n\u202e$1"
+    assert rows.complete(0, oss_key=hostile, oss_url="%(x)s", file_size=7)
+    seen = rows.look("oss_key", "oss_url", "file_size")
+    assert seen.values == {"oss_key": hostile, "oss_url": "%(x)s", "file_size": 7}
+
+
+def test_columns_and_tables_of_any_name_and_a_version_that_counts(database: Database) -> None:
+    quote = "`" if database.name == "mariadb" else '"'
+    double = quote * 2
+    odd = f"{quote}we {double}ird:%s?{quote}"
+    types = {"postgresql": "timestamptz", "mariadb": "timestamp(3) NOT NULL DEFAULT NOW(3)", "sqlite": "TEXT"}
+    database.run(
+        f"CREATE TABLE {odd} (id varchar(40) PRIMARY KEY, {odd} varchar(20), tries int, {quote}at:%d{quote}"
+        f" {types[database.name]}, v int)".replace("%", "%%" if database.name != "sqlite" else "%"),
+        f"INSERT INTO {odd} VALUES ('{KEY[0]}', 'pending', NULL, {OVER[database.name]}, 7)".replace(
+            "%", "%%" if database.name != "sqlite" else "%"
+        ),
+    )
+    name = f"we {quote}ird:%s?"
+    columns = {"status": name, "retry_count": "tries", "updated_at": "at:%d"}
+    rows = rows_of(database, Table((name,), columns=columns, version="v"))
+    assert rows.claim() == 0
+    assert rows.renew(0)
+    assert rows.fail(0)
+    table = rows.table
+    assert rows.do(lambda connection: claims.compare_and_swap(connection, table, KEY, LEASE, version=9)) is None
+    assert rows.do(lambda connection: claims.compare_and_swap(connection, table, KEY, LEASE, version=10)) == 1
+    assert rows.complete(1, id=KEY[0])
+    assert rows.look("v").values == {"v": 12}
+
+
+def test_expired_claims_are_found_up_to_a_limit_and_nothing_else_is(database: Database) -> None:
+    rows = rows_of(database)
+    for number in range(5):
+        insert(database, f"screenshot_{number}")
+    put_back(database, "uploading", over=True)
+    database.run("UPDATE screenshots SET status = 'failed' WHERE id = 'screenshot_3'")
+    assert rows.renew(4)
+    assert sorted(rows.expired()) == [((f"screenshot_{number}",), 4) for number in (0, 2, 4)]
+    assert len(rows.expired(limit=2)) == 2
