@@ -10,7 +10,6 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from dedupaudit.display import visible
-from dedupaudit.errors import UsageError
 from dedupaudit.ingest import claims, telling
 from dedupaudit.ingest.clock import clock_of
 from dedupaudit.ingest.errors import IdCollision, Rejected, Unprotected
@@ -86,7 +85,9 @@ class ScreenshotWriter:
         """
         telling.received(shot.id)
         try:
-            return self._write(self._ready(), shot)
+            upload = Upload(self._ready(), shot)
+            with self._rows.protection.held(upload.key):
+                return upload.answer(self._wait)
         except (IdCollision, Rejected) as error:
             telling.refused(shot.id, error)
             raise
@@ -99,16 +100,6 @@ class ScreenshotWriter:
         table, lease = self._ready().rows.described(), self._lease
         found = in_transaction(self._rows.engine, lambda connection: claims.expired(connection, table, lease, limit))
         return sum(self._swept(table, key, token) for key, token in found)
-
-    def _write(self, tools: Tools, shot: Screenshot) -> Uploaded:
-        place = self._key(shot)
-        try:
-            url = self._store.url(place)
-        except UsageError as error:
-            raise Rejected(f"no object can have the key {visible(place)}: {error.message}", error.hint) from error
-        upload = Upload(tools, shot, place, url)
-        with self._rows.protection.held(upload.key):
-            return upload.answer(self._wait)
 
     def _swept(self, table: Described, key: Key, token: int) -> bool:
         swept = in_transaction(
@@ -126,7 +117,7 @@ class ScreenshotWriter:
                 clock_of(table, self._lease)
                 _need_default(table)
                 leases = Leases(self._rows.engine, table, self._lease)
-                self._tools = Tools(self._rows, self._store, leases, self._lease)
+                self._tools = Tools(self._rows, self._store, self._key, leases, self._lease)
             return self._tools
 
 

@@ -39,29 +39,35 @@ class Tools:
 
     rows: RowWriter
     store: ObjectStore
+    place: Callable[[Screenshot], str]
+    """Says which key a picture's object has."""
     leases: Leases
     lease: float
 
 
 class Upload:
-    """One request. `place` is the object's key, `url` its address. Raises Rejected, before anything is written."""
+    """One request. Raises Rejected, before anything is written, where its picture can never be stored."""
 
-    def __init__(self, tools: Tools, shot: Screenshot, place: str, url: str) -> None:
+    def __init__(self, tools: Tools, shot: Screenshot) -> None:
         self._tools, self._rows, self._table = tools, tools.rows, tools.rows.described()
-        self._shot, self._place, self._url, self._shown = shot, place, url, visible(shot.id)
+        self._shot, self._shown = shot, visible(shot.id)
         column = self._table.table.column
         identity = {column(name): getattr(shot, name) for name in dict.fromkeys((*self._table.table.key, *_IDENTITY))}
-        pending = {column("status"): "pending", column("retry_count"): 0}
-        written: dict[str, object] = {column("oss_key"): place, column("oss_url"): url}
-        if (size := column("file_size")) in self._table.columns:
-            written[size] = len(shot.picture)
-        row = self._rows.encode(identity | pending | written)
-        self._identity = {name: row[name] for name in identity}
+        self._pending = self._rows.encode(identity | {column("status"): "pending", column("retry_count"): 0})
+        self._identity = {name: self._pending[name] for name in identity}
         """What makes it this event; it never changes."""
-        self._written = {name: row[name] for name in written}
+        self.key = self._rows.key(self._pending)
+        self._place = tools.place(shot)
+        try:
+            self._url = tools.store.url(self._place)
+        except UsageError as error:
+            raise self._impossible(error) from error
+        written = {column("oss_key"): self._place, column("oss_url"): self._url, column("file_size"): len(shot.picture)}
+        if column("file_size") not in self._table.columns:
+            del written[column("file_size")]
+        encoded = self._rows.encode(identity | written)
+        self._written = {name: encoded[name] for name in written}
         """What the row says of the object, once it is completed."""
-        self._pending = self._identity | {name: row[name] for name in pending}
-        self.key = self._rows.key(row)
         self._token: int | None = None
         """Of the last claim that this request won."""
 
@@ -163,7 +169,7 @@ class Upload:
     def _failure(self, error: BaseException) -> IngestError | None:
         """Return what an upload's error means to the client; None where it is one already, or none of these."""
         if isinstance(error, UsageError):
-            return Rejected(f"no object can have the key of {self._shown}: {error.message}", error.hint)
+            return self._impossible(error)
         if isinstance(error, SourceError):
             return UploadFailed(f"the picture {self._shown} could not be stored: {error.message}", _AGAIN)
         if isinstance(error, DBAPIError):
@@ -210,6 +216,9 @@ class Upload:
             return Uploaded(shot.id, place, url)
         telling.already(shot.id)
         return Uploaded(shot.id, place, url, duplicate=True)
+
+    def _impossible(self, error: UsageError) -> Rejected:
+        return Rejected(f"no object can have the key of {self._shown}: {error.message}", error.hint)
 
     def _still(self, waiting: Waiting) -> StillUploading:
         return StillUploading(
