@@ -91,10 +91,12 @@ def _drill(settings: Settings, asked: dict[str, Any], runtime: Runtime, *, in_st
     from dedupaudit.commands.running import announcing, collect_seldom, progress_for
     from dedupaudit.drill.answering import drill_json, exit_code
     from dedupaudit.drill.run import drill
-    from dedupaudit.drill.telling import drill_lines, offer
+    from dedupaudit.drill.scratch.sessions import refuse_too_many
+    from dedupaudit.drill.telling import BESIDES, drill_lines, offer
 
     request = _request(settings, asked, in_store=in_store)
     refuse_output(settings)
+    refuse_too_many(request.database, request.writers + BESIDES)
     announcing(settings.options)(offer(request))
     collect_seldom()
     with ExitStack() as stack:

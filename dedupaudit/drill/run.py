@@ -90,9 +90,10 @@ class _Drill:
         try:
             result = self._run()
         except AuditError as error:
-            hint = "; ".join(filter(None, (error.hint, *self._remains)))
-            kind = RunFailed if self._began else type(error)
-            raise kind(error.message, hint) from error
+            error.hint = "; ".join(filter(None, (error.hint, *self._remains)))
+            if self._began:
+                raise RunFailed(error.message, error.hint) from error
+            raise
         if self._remains:
             raise RunFailed("the drill ended well, and could not be removed", "; ".join(self._remains))
         return result

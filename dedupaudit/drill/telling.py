@@ -243,11 +243,12 @@ def _copied(shape: TableShape, width: int) -> list[str]:
 
 
 def _place(result: DrillResult, width: int) -> list[str]:
+    began = result.started_at[:19].replace("T", " ")
     facts = [
         ("database", f"{visible(result.database, 300)}; {visible(result.scratch, 300)}, which is gone again"),
         ("objects", visible(result.objects, 300)),
         *([("redis", visible(result.redis, 300))] if result.redis else []),
         ("load", f"{plural(result.writers, 'writer')}, {plural(result.ids, 'ID')} for each strategy"),
-        ("began", f"{visible(result.started_at)}, took {length(result.seconds)}; --seed {result.seed} repeats it"),
+        ("began", f"{visible(began)} UTC, took {length(result.seconds)}; --seed {result.seed} sends the same again"),
     ]
     return [line for label, text in facts for line in labelled(label, text, width, _LABEL)]

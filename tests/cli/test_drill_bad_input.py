@@ -130,7 +130,6 @@ def test_no_database_is_2(run: Run) -> None:
 def test_an_sqlite_file_that_is_missing_is_3_and_is_not_made(refused: Callable[..., str], tmp_path: Path) -> None:
     missing = tmp_path / "missing.db"
     assert "missing.db" in refused(3, db=f"sqlite:///{missing}")
-    assert "missing.db" in refused(3, "--clean", db=f"sqlite:///{missing}") or not missing.exists()
     assert not missing.exists()
 
 
@@ -150,12 +149,38 @@ def test_a_server_that_is_down_is_3(refused: Callable[..., str]) -> None:
         assert str(port := free_port()) in refused(3, db=f"{scheme}://u:{SECRET}@127.0.0.1:{port}/app")
 
 
-def test_a_redis_that_is_down_is_3_and_its_password_is_not_told(refused: Callable[..., str]) -> None:
+def test_a_redis_that_is_down_is_3_and_its_password_is_not_told(
+    refused: Callable[..., str], run: Run, clean: Path
+) -> None:
     port = free_port()
     message = refused(3, "--redis", f"redis://:{SECRET}@127.0.0.1:{port}/0")
     assert f"127.0.0.1:{port}" in message
-    message = refused(3, "-v", DEDUPAUDIT_REDIS=f"redis://u:{SECRET}@127.0.0.1:{port}/0")
-    assert f"127.0.0.1:{port}" in message
+    done = run(
+        "drill", "-v", "--db", f"sqlite:///{clean}", env={"DEDUPAUDIT_REDIS": f"redis://u:{SECRET}@127.0.0.1:{port}/0"}
+    )
+    assert done.code == 3
+    assert b"Traceback" in done.err
+    assert SECRET.encode() not in done.err
+
+
+def test_a_server_without_room_for_its_sessions_is_3_before_it_takes_the_last_one(
+    refused: Callable[..., str], postgresql: PostgresqlServer, mariadb: MariadbServer
+) -> None:
+    message = refused(3, "--writers", "250", db=postgresql.create_database("app"))
+    assert "the drill opens 252 sessions, and there is room for " in message
+    assert "--writers" in message
+    postgresql.execute("DROP ROLE IF EXISTS narrow")
+    postgresql.execute("CREATE ROLE narrow LOGIN PASSWORD 'change-me' CONNECTION LIMIT 4")
+    message = refused(3, "--writers", "4", db=postgresql.url(user="narrow", password="change-me", database="app"))
+    assert "the drill opens 6 sessions, and there is room for 3" in message
+    assert schemas_of(postgresql, "app") == []
+    url = mariadb.create_database("app")
+    mariadb.execute("SET GLOBAL max_connections = 20")
+    try:
+        assert "the drill opens 34 sessions, and there is room for " in refused(3, db=url)
+    finally:
+        mariadb.execute("SET GLOBAL max_connections = DEFAULT")
+    assert databases_of(mariadb) == []
 
 
 def test_a_login_that_may_not_make_a_schema_is_3_and_told_what_to_grant(
