@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import DBAPIError
@@ -16,8 +17,8 @@ from dedupaudit.ingest.violations import violation_of
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from dedupaudit.ingest.rows import Row, RowWriter
-    from dedupaudit.ingest.tables import Described
+    from dedupaudit.ingest.rows import RowWriter
+    from dedupaudit.ingest.values import Encoder, Row
 
 Outcome = bool | IdCollision | Rejected
 Numbered = tuple[int, "Row"]
@@ -31,7 +32,7 @@ MAX_CHARACTERS: Final = 1_000_000
 _ROUNDS = 3
 
 
-def write_batch(writer: RowWriter, rows: Sequence[Mapping[str, object]]) -> list[Outcome]:
+def write_batch(writer: RowWriter, encoder: Encoder, rows: Sequence[Sequence[object]]) -> list[Outcome]:
     """Store many rows: for each, in their order, whether it was there already, or why it is not stored.
 
     Statements of up to 1,000 rows, each a transaction of its own: after Unavailable some may be stored, and the whole
@@ -40,38 +41,38 @@ def write_batch(writer: RowWriter, rows: Sequence[Mapping[str, object]]) -> list
     IdCollision and Rejected.
     """
     outcomes: dict[int, Outcome] = {}
-    first: dict[tuple[tuple[str, ...], tuple[object, ...]], Numbered] = {}
+    first: dict[Row, Numbered] = {}
     rest: list[Numbered] = []
     for number, values in enumerate(rows):
         try:
-            row = writer.encode(values)
+            row = encoder.encode(values)
         except Rejected as error:
             outcomes[number] = error
             continue
-        identity = (tuple(row), writer.key(row))
-        if identity in first:
+        if first.setdefault(encoder.key(row), (number, row))[0] != number:
             rest.append((number, row))
-        else:
-            first[identity] = (number, row)
+    batch = _Batch(writer, encoder, outcomes)
     # In one order for all writers: in opposite orders they would wait for each other.
-    in_order = sorted(first.items(), key=lambda item: (item[0][0], repr(item[0][1])))
-    for piece in _pieces([numbered for _identity, numbered in in_order]):
-        _store(writer, piece, outcomes)
+    for piece in _pieces([first[key] for key in sorted(first, key=_order)]):
+        batch.store(piece)
     # The first of its key is stored by now, or is the stored row's duplicate, or was refused.
     for piece in _pieces(rest):
-        _look(writer, piece, outcomes)
+        batch.look(piece)
     return [outcomes[number] for number in range(len(rows))]
 
 
+def _order(key: Row) -> tuple[str, ...]:
+    return tuple([part if isinstance(part, str) else repr(part) for part in key])
+
+
 def _pieces(rows: Sequence[Numbered]) -> Iterator[list[Numbered]]:
-    """Split rows so that each piece fits a statement; all rows of a piece have the same columns."""
+    """Split rows so that each piece fits a statement."""
     piece: list[Numbered] = []
     characters = 0
+    most = min(MAX_ROWS, MAX_PARAMETERS // len(rows[0][1])) if rows else 0
     for numbered in rows:
-        row = numbered[1]
-        size = sum(len(value) for value in row.values() if isinstance(value, str | bytes))
-        full = len(piece) >= min(MAX_ROWS, MAX_PARAMETERS // len(row)) or characters + size > MAX_CHARACTERS
-        if piece and (full or piece[0][1].keys() != row.keys()):
+        size = sum([len(value) for value in numbered[1] if isinstance(value, str | bytes)])
+        if piece and (len(piece) == most or characters + size > MAX_CHARACTERS):
             yield piece
             piece, characters = [], 0
         piece.append(numbered)
@@ -80,106 +81,112 @@ def _pieces(rows: Sequence[Numbered]) -> Iterator[list[Numbered]]:
         yield piece
 
 
-def _store(writer: RowWriter, piece: list[Numbered], outcomes: dict[int, Outcome]) -> None:
-    """Insert a piece; where the database refuses a row of it, halves of it, so that the others do not suffer."""
-    if len(piece) == 1:
-        _alone(writer, piece[0], outcomes)
-        return
-    described = writer.described()
-    rows = [row for _number, row in piece]
-    insert = _insert_and_ask if described.dialect in ("mysql", "mariadb") else _insert_returning
-    try:
-        stored = in_transaction(writer.engine, lambda connection: insert(connection, described, rows))
-    except DBAPIError as error:
-        if violation_of(error, described) is None:
-            raise
-        half = len(piece) // 2
-        _store(writer, piece[:half], outcomes)
-        _store(writer, piece[half:], outcomes)
-        return
-    outcomes.update((number, False) for (number, _row), was_stored in zip(piece, stored, strict=True) if was_stored)
-    _look(writer, [one for one, was_stored in zip(piece, stored, strict=True) if not was_stored], outcomes)
+class _Batch:
+    """One batch on its way; outcomes are put where the caller looks for them."""
 
+    def __init__(self, writer: RowWriter, encoder: Encoder, outcomes: dict[int, Outcome]) -> None:
+        self._writer = writer
+        self._encoder = encoder
+        self._outcomes = outcomes
+        self._table = encoder.described
 
-def _alone(writer: RowWriter, numbered: Numbered, outcomes: dict[int, Outcome]) -> None:
-    number, row = numbered
-    try:
-        outcomes[number] = writer.write_encoded(row)
-    except (IdCollision, Rejected) as error:
-        outcomes[number] = error
-
-
-def _insert_returning(connection: Connection, table: Described, rows: Sequence[Row]) -> list[bool]:
-    """Insert with ON CONFLICT DO NOTHING, and say of each row whether it went in."""
-    statement = insert_statement(table, tuple(rows[0]), len(rows))
-    names = [table.name(column) for column in table.table.key_columns]
-    parameters = tuple(value for row in rows for value in row.values())
-    returned = connection.exec_driver_sql(f"{statement} RETURNING {', '.join(names)}", parameters).fetchall()
-    if len(returned) == len(rows):
-        return [True] * len(rows)
-    keys = {tuple(key) for key in returned}
-    return [_key(table, row) in keys for row in rows]
-
-
-def _insert_and_ask(connection: Connection, table: Described, rows: Sequence[Row]) -> list[bool]:
-    """Insert in one plain statement; where a key is there, ask which, and insert the others. Never INSERT IGNORE."""
-    left = dict(enumerate(rows))
-    for _ in range(_ROUNDS):
-        if not left or _goes_in(connection, table, list(left.values())):
-            break
-        there = _keys_there(connection, table, list(left.values()))
-        left = {number: row for number, row in left.items() if _key(table, row) not in there}
-    else:
-        # Keys that are equal by their collation only, or writers who were faster each time.
-        left = {number: row for number, row in left.items() if UniqueConstraint().insert(connection, table, row)}
-    return [number in left for number in range(len(rows))]
-
-
-def _goes_in(connection: Connection, table: Described, rows: Sequence[Row]) -> bool:
-    """Insert all rows, or none where a key is there."""
-    try:
-        connection.exec_driver_sql(
-            insert_statement(table, tuple(rows[0]), len(rows)), tuple(value for row in rows for value in row.values())
+    def store(self, piece: list[Numbered]) -> None:
+        """Insert a piece; where the database refuses a row of it, halves of it, so that the others do not suffer."""
+        if len(piece) == 1:
+            self._alone(*piece[0])
+            return
+        rows = [row for _number, row in piece]
+        insert = self._insert_and_ask if self._table.dialect in ("mysql", "mariadb") else self._insert_returning
+        try:
+            stored = in_transaction(self._writer.engine, lambda connection: insert(connection, rows))
+        except DBAPIError as error:
+            if violation_of(error, self._table) is None:
+                raise
+            half = len(piece) // 2
+            self.store(piece[:half])
+            self.store(piece[half:])
+            return
+        self._outcomes.update(
+            (number, False) for (number, _row), is_stored in zip(piece, stored, strict=True) if is_stored
         )
-    except DBAPIError as error:
-        violation = violation_of(error, table)
-        if violation is None or not violation.is_of_key(table):
-            raise
-        return False
-    return True
+        self.look([one for one, is_stored in zip(piece, stored, strict=True) if not is_stored])
 
+    def look(self, piece: Sequence[Numbered]) -> None:
+        """Compare rows that met a row of their key, all in one statement; the odd ones one by one."""
+        if not piece:
+            return
+        named = {number: self._encoder.named(row) for number, row in piece}
 
-def _keys_there(connection: Connection, table: Described, rows: Sequence[Row]) -> set[tuple[object, ...]]:
-    names = ", ".join(table.name(column) for column in table.table.key_columns)
-    asked = f"SELECT {names} FROM {table.quoted} WHERE {where_keys(table, len(rows))}"
-    parameters = tuple(part for row in rows for part in _key(table, row))
-    return {tuple(key) for key in connection.exec_driver_sql(asked, parameters)}
+        def compared(connection: Connection) -> dict[int, tuple[str, ...]]:
+            found = stored_rows(connection, self._table, list(named.values()))
+            return {
+                number: compare(connection, self._table, named[number], found[key], self._writer.as_json)
+                for number, row in piece
+                if (key := self._encoder.key(row)) in found
+            }
 
+        differences = in_transaction(self._writer.engine, compared)
+        for number, row in piece:
+            if number not in differences:
+                # Deleted meanwhile, or stored in another spelling.
+                self._alone(number, row)
+            elif differences[number]:
+                self._outcomes[number] = self._writer.collision(named[number], differences[number])
+            else:
+                self._outcomes[number] = True
 
-def _look(writer: RowWriter, piece: Sequence[Numbered], outcomes: dict[int, Outcome]) -> None:
-    """Compare rows that met a row of their key, all in one statement; the odd ones one by one."""
-    if not piece:
-        return
-    table = writer.described()
+    def _alone(self, number: int, row: Row) -> None:
+        try:
+            self._outcomes[number] = self._writer.write_encoded(self._encoder.named(row))
+        except (IdCollision, Rejected) as error:
+            self._outcomes[number] = error
 
-    def look(connection: Connection) -> dict[int, tuple[str, ...]]:
-        found = stored_rows(connection, table, [row for _number, row in piece])
-        return {
-            number: compare(connection, table, row, found[_key(table, row)], writer.as_json)
-            for number, row in piece
-            if _key(table, row) in found
-        }
+    def _insert_returning(self, connection: Connection, rows: Sequence[Row]) -> list[bool]:
+        """Insert with ON CONFLICT DO NOTHING, and say of each row whether it went in."""
+        table = self._table
+        statement = insert_statement(table, self._encoder.columns, len(rows))
+        names = ", ".join(table.name(column) for column in table.table.key_columns)
+        returned = connection.exec_driver_sql(f"{statement} RETURNING {names}", _flat(rows)).fetchall()
+        if len(returned) == len(rows):
+            return [True] * len(rows)
+        keys = {tuple(key) for key in returned}
+        return [self._encoder.key(row) in keys for row in rows]
 
-    differences = in_transaction(writer.engine, look)
-    for number, row in piece:
-        if number not in differences:
-            # Deleted meanwhile, or stored in another spelling.
-            _alone(writer, (number, row), outcomes)
-        elif differences[number]:
-            outcomes[number] = writer.collision(row, differences[number])
+    def _insert_and_ask(self, connection: Connection, rows: Sequence[Row]) -> list[bool]:
+        """Insert in one plain statement, never IGNORE; where a key is there, ask which, and insert the others."""
+        left = dict(enumerate(rows))
+        for _ in range(_ROUNDS):
+            if not left or self._goes_in(connection, list(left.values())):
+                break
+            there = self._keys_there(connection, list(left.values()))
+            left = {number: row for number, row in left.items() if self._encoder.key(row) not in there}
         else:
-            outcomes[number] = True
+            # Keys that are equal by their collation only, or writers who were faster each time.
+            insert = UniqueConstraint().insert
+            left = {
+                number: row for number, row in left.items() if insert(connection, self._table, self._encoder.named(row))
+            }
+        return [number in left for number in range(len(rows))]
+
+    def _goes_in(self, connection: Connection, rows: Sequence[Row]) -> bool:
+        """Insert all rows, or none where a key is there."""
+        statement = insert_statement(self._table, self._encoder.columns, len(rows))
+        try:
+            connection.exec_driver_sql(statement, _flat(rows))
+        except DBAPIError as error:
+            violation = violation_of(error, self._table)
+            if violation is None or not violation.is_of_key(self._table):
+                raise
+            return False
+        return True
+
+    def _keys_there(self, connection: Connection, rows: Sequence[Row]) -> set[Row]:
+        table = self._table
+        names = ", ".join(table.name(column) for column in table.table.key_columns)
+        asked = f"SELECT {names} FROM {table.quoted} WHERE {where_keys(table, len(rows))}"
+        parameters = _flat([self._encoder.key(row) for row in rows])
+        return {tuple(key) for key in connection.exec_driver_sql(asked, parameters)}
 
 
-def _key(table: Described, row: Row) -> tuple[object, ...]:
-    return tuple(row[column] for column in table.table.key_columns)
+def _flat(rows: Sequence[Row]) -> Row:
+    return tuple(chain.from_iterable(rows))

@@ -14,7 +14,7 @@ from dedupaudit.ingest.protections.unique import UniqueConstraint
 from dedupaudit.ingest.stored import differing
 from dedupaudit.ingest.tables import Described, Table, describe
 from dedupaudit.ingest.transactions import in_transaction
-from dedupaudit.ingest.values import Encoder, encoder
+from dedupaudit.ingest.values import Encoder, Row, encoder
 from dedupaudit.ingest.violations import Violation, violation_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from dedupaudit.ingest.protections.protocol import Protection
 
-Row = dict[str, object]
+Encoded = Mapping[str, object]
+"""A row as the driver takes it."""
 
 _LOOKS = 5
 """How often a row may be gone again between the insert that met it and the look at it."""
@@ -48,9 +49,11 @@ class RowWriter:
         self.engine = engine
         self.table = table
         self.protection = protection or UniqueConstraint()
+        self._one_insert = isinstance(self.protection, UniqueConstraint)
         self.as_json = frozenset(as_json)
         self._columns = tuple(columns)
         self._required = frozenset(required)
+        self._key_columns = table.key_columns
         self._described: Described | None = None
         self._encoders: dict[tuple[str, ...], Encoder] = {}
         self._lock = Lock()
@@ -63,53 +66,53 @@ class RowWriter:
         """
         return self.write_encoded(self.encode(values))
 
-    def write_batch(self, rows: Sequence[Mapping[str, object]]) -> list[bool | IdCollision | Rejected]:
-        """Store many rows: what `write` returns or raises of each, in their order. See batches.write_batch."""
+    def write_batch(
+        self, columns: Sequence[str], rows: Sequence[Sequence[object]]
+    ) -> list[bool | IdCollision | Rejected]:
+        """Store many rows, given as values of these columns; see batches.write_batch."""
         from dedupaudit.ingest.batches import write_batch
 
-        return write_batch(self, rows)
+        return write_batch(self, self.encoder(tuple(columns)), rows)
 
     def described(self) -> Described:
-        """Return the table as it was when it was first asked for. Raises Unprotected, Unavailable."""
+        """Return the table as it was when it was last asked for. Raises Unprotected, Unavailable."""
         return self._described or self._describe()
 
-    def encode(self, values: Mapping[str, object]) -> Row:
-        """Return the row as the driver takes it. Raises Rejected."""
+    def encoder(self, columns: tuple[str, ...]) -> Encoder:
+        """Return what checks and encodes rows of these columns. Raises Rejected for columns that the table has not."""
         described = self.described()
-        columns = tuple(values)
         found = self._encoders.get(columns)
-        if found is None:
-            found = encoder(described, columns, self._required, self.as_json)
-            self._encoders[columns] = found
-        return found(values)
+        if found is None or found.described is not described:
+            found = self._encoders[columns] = encoder(described, columns, self._required, self.as_json)
+        return found
 
-    def write_encoded(self, row: Row) -> bool:
+    def encode(self, values: Mapping[str, object]) -> Encoded:
+        """Return a row as the driver takes it. Raises Rejected."""
+        found = self.encoder(tuple(values))
+        return found.named(found.encode(tuple(values.values())))
+
+    def write_encoded(self, row: Encoded) -> bool:
         """Store a row that `encode` returned; see `write`."""
         with self.protection.held(self.key(row)):
             for _ in range(_LOOKS):
                 if self.insert(row):
                     return False
-                found = self.differs(row)
-                if found is not None:
-                    if found:
-                        raise self.collision(row, found)
+                differs = self._differs(row)
+                if differs is not None:
+                    if differs:
+                        raise self.collision(row, differs)
                     return True
         raise Unavailable(
             f"{self.described().shown} refuses a row because its key is there, and no row of that key can be seen",
             "rows that are deleted all the time, a trigger, row security, or a unique index with another collation",
         )
 
-    def key(self, row: Row) -> tuple[object, ...]:
+    def key(self, row: Encoded) -> Row:
         """Return the key of a row."""
-        return tuple(row[column] for column in self.table.key_columns)
+        return tuple([row[column] for column in self._key_columns])
 
-    def differs(self, row: Row) -> tuple[str, ...] | None:
-        """Compare with the stored row, in a transaction of its own; see stored.differing."""
-        described = self.described()
-        return in_transaction(self.engine, lambda connection: differing(connection, described, row, self.as_json))
-
-    def collision(self, row: Row, differs: tuple[str, ...]) -> IdCollision:
-        """Return what says that another row has this key."""
+    def collision(self, row: Encoded, differs: tuple[str, ...]) -> IdCollision:
+        """Return what says that another row has this row's key."""
         key = self.key(row)
         shown = ", ".join(visible(part) for part in key)
         return IdCollision(
@@ -138,11 +141,20 @@ class RowWriter:
             return False
         return self._describe() != described
 
-    def insert(self, row: Row) -> bool:
+    def _differs(self, row: Encoded) -> tuple[str, ...] | None:
+        """Compare with the stored row, in a transaction of its own; see stored.differing."""
+        described = self.described()
+        return in_transaction(self.engine, lambda connection: differing(connection, described, row, self.as_json))
+
+    def insert(self, row: Encoded) -> bool:
         """Insert a row that `encode` returned. False: one of its key is there. Raises as `write` does."""
         described = self.described()
         try:
-            return in_transaction(self.engine, lambda connection: self.protection.insert(connection, described, row))
+            return in_transaction(
+                self.engine,
+                lambda connection: self.protection.insert(connection, described, row),
+                one_insert=self._one_insert,
+            )
         except DBAPIError as error:
             violation = violation_of(error, described)
             if violation is None:
@@ -160,6 +172,5 @@ class RowWriter:
                     "Table(columns={…}) says what an event's attribute is called in the table",
                 )
             self.protection.prepare(described)
-            self._encoders.clear()
             self._described = described
         return described

@@ -75,6 +75,8 @@ class Described:
     real_name: str = ""
     packet: int | None = None
     """Bytes that a statement may have, on MySQL and MariaDB: of a larger one only a cut connection is heard."""
+    statements: dict[tuple[str, ...], str] = field(default_factory=dict, compare=False, repr=False)
+    """The INSERT of one row, by its columns: it is written once."""
 
     def name(self, column: str) -> str:
         """Return a column's name, fit for SQL."""

@@ -31,8 +31,13 @@ _STRICT = ("STRICT_TRANS_TABLES", "STRICT_ALL_TABLES", "TRADITIONAL")
 _KNOWN = "dedupaudit.ingest"
 
 
-def in_transaction(engine: Engine, work: Callable[[Connection], T], *, attempts: int = ATTEMPTS) -> T:
+def in_transaction(
+    engine: Engine, work: Callable[[Connection], T], *, attempts: int = ATTEMPTS, one_insert: bool = False
+) -> T:
     """Do the work in a transaction at READ COMMITTED (SQLite: BEGIN IMMEDIATE), commit, and return what it returned.
+
+    `one_insert`: the work is one INSERT and reads nothing, so that it is the same at every isolation level, and what
+    the engine has will do: that spares MySQL, which begins at REPEATABLE READ, a round trip.
 
     After a deadlock, a lock timeout, a serialization failure or a lost connection (in COMMIT too, when nobody knows
     whether it was done) it is done again, with a new transaction, after a short pause. Raises Unavailable when that
@@ -41,7 +46,7 @@ def in_transaction(engine: Engine, work: Callable[[Connection], T], *, attempts:
     deadline = time.monotonic() + PATIENCE
     for attempt in range(1, attempts + 1):
         try:
-            return _once(engine, work)
+            return _once(engine, work, one_insert)
         except PoolTimeout as error:
             raise _unavailable(error) from error
         except _Unreachable as error:
@@ -63,7 +68,7 @@ class _Unreachable(Exception):
         self.error = error
 
 
-def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
+def _once(engine: Engine, work: Callable[[Connection], T], one_insert: bool) -> T:
     try:
         connection = engine.connect()
     except DBAPIError as error:
@@ -75,7 +80,7 @@ def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
             done = work(connection)
             connection.commit()
             return done
-        restore = _begin(connection)
+        restore = _begin(connection, one_insert)
         try:
             done = work(connection)
             connection.commit()
@@ -97,7 +102,7 @@ def _begin_sqlite(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _begin(connection: Connection) -> str | None:
+def _begin(connection: Connection, one_insert: bool) -> str | None:
     """Begin at READ COMMITTED, and strict, for this transaction alone; returns the sql_mode to be restored."""
     known = connection.info.get(_KNOWN)
     if known is None:
@@ -105,7 +110,7 @@ def _begin(connection: Connection) -> str | None:
     level, mode = known
     if level == "AUTOCOMMIT":
         connection.execution_options(isolation_level=_LEVEL)
-    elif level != _LEVEL:
+    elif level != _LEVEL and not one_insert:
         connection.exec_driver_sql(_SET_LEVEL)
     if mode is not None:
         # Without it a text that is too long would be cut, and two IDs become one.

@@ -51,7 +51,7 @@ class _EventWriter(Generic[Event]):
         except (IdCollision, Rejected) as error:
             telling.refused(event.id, error)
             raise
-        return self._stored(event, duplicate)
+        return _stored(event, duplicate)
 
     def write_batch(self, events: Sequence[Event]) -> list[Stored | IdCollision | Rejected]:
         """Store many events in few statements: what `write` would return or raise of each, in their order.
@@ -62,19 +62,19 @@ class _EventWriter(Generic[Event]):
         """
         for event in events:
             telling.received(event.id)
-        rows = [dict(zip(self._columns, self._read(event), strict=True)) for event in events]
-        outcomes: list[Stored | IdCollision | Rejected] = []
-        for event, outcome in zip(events, self._rows.write_batch(rows), strict=True):
-            if isinstance(outcome, bool):
-                outcomes.append(self._stored(event, outcome))
-            else:
-                telling.refused(event.id, outcome)
-                outcomes.append(outcome)
-        return outcomes
+        answers = self._rows.write_batch(self._columns, [self._read(event) for event in events])
+        return [self._outcome(event, answer) for event, answer in zip(events, answers, strict=True)]
 
-    def _stored(self, event: Event, duplicate: bool) -> Stored:
-        (telling.already if duplicate else telling.written)(event.id)
-        return Stored(event.id, duplicate)
+    def _outcome(self, event: Event, answer: bool | IdCollision | Rejected) -> Stored | IdCollision | Rejected:
+        if isinstance(answer, bool):
+            return _stored(event, answer)
+        telling.refused(event.id, answer)
+        return answer
+
+
+def _stored(event: Activity | Process, duplicate: bool) -> Stored:
+    (telling.already if duplicate else telling.written)(event.id)
+    return Stored(event.id, duplicate)
 
 
 class ActivityWriter(_EventWriter[Activity]):

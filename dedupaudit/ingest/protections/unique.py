@@ -37,7 +37,10 @@ class UniqueConstraint:
 
     def insert(self, connection: Connection, table: Described, values: Mapping[str, object]) -> bool:
         """Insert a row (see Protection.insert); values are as the driver takes them."""
-        statement = insert_statement(table, tuple(values), 1)
+        columns = tuple(values)
+        statement = table.statements.get(columns)
+        if statement is None:
+            statement = table.statements[columns] = insert_statement(table, columns, 1)
         try:
             return connection.exec_driver_sql(statement, tuple(values.values())).rowcount == 1
         except DBAPIError as error:
@@ -62,8 +65,8 @@ def need_constraint(table: Described) -> None:
         )
 
 
-def insert_statement(table: Described, columns: tuple[str, ...], rows: int, *, plain: bool = False) -> str:
-    """Return the INSERT of some rows: PostgreSQL and SQLite leave out those whose key is there, unless it is `plain`.
+def insert_statement(table: Described, columns: tuple[str, ...], rows: int) -> str:
+    """Return the INSERT of some rows: PostgreSQL and SQLite leave out those whose key is there, MySQL takes none then.
 
     ON CONFLICT names the key: any other violation is an error. SQLite's OR ABORT overrules a table that was made with
     ON CONFLICT REPLACE. MySQL has no such thing: INSERT IGNORE swallows other errors too.
@@ -72,6 +75,6 @@ def insert_statement(table: Described, columns: tuple[str, ...], rows: int, *, p
     verb = "INSERT OR ABORT INTO" if table.dialect == "sqlite" else "INSERT INTO"
     names = ", ".join(table.name(column) for column in columns)
     statement = f"{verb} {table.quoted} ({names}) VALUES {', '.join([row] * rows)}"
-    if plain or table.dialect in ("mysql", "mariadb"):
+    if table.dialect in ("mysql", "mariadb"):
         return statement
     return f"{statement} ON CONFLICT ({', '.join(table.name(column) for column in table.table.key_columns)}) DO NOTHING"

@@ -1,0 +1,140 @@
+"""Measures the writers of events beside the bare statement: one row a transaction, and batches of 500.
+
+Run it as `.venv/bin/python -m bench.ingest [--rounds N]`. It starts private servers, durable and not, and takes turns:
+each round runs both ways for the same number of rows, so that both meet the same load. Ratios are medians of rounds.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
+from itertools import count
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from sqlalchemy import create_engine
+
+from bench.repair import mariadb, postgresql
+from dedupaudit.ingest import Activity, ActivityWriter
+from tests.servers.mariadb import MariadbServer
+from tests.servers.postgresql import PostgresqlServer
+
+SCHEMA = Path(__file__).parents[1] / "sql/schema"
+COLUMNS = "id, device_id, type, timestamp, data"
+BATCH = 500
+SINGLES, BATCHES = 100, 6
+"""Events, and batches, of each way in a round."""
+
+Way = Callable[[list[Activity]], None]
+_numbers = count()
+
+
+def events(wanted: int) -> list[Activity]:
+    """Return events that were never stored, as a client sends them."""
+    made = []
+    for number in (next(_numbers) for _ in range(wanted)):
+        data = {"x": number % 1920, "y": number % 1080, "window": "Main"}
+        stamp = 1766557428498 + number * 137
+        made.append(Activity(f"activity_{stamp}", f"device-{number % 50}", "click", stamp, data))  # type: ignore[arg-type]
+    return made
+
+
+def parameters(event: Activity) -> tuple[object, ...]:
+    """Return what a backend without this package hands to its driver."""
+    return (event.id, event.device_id, event.type, event.timestamp, json.dumps(event.data))
+
+
+def bare(connection: Any, rows: int) -> Way:
+    """Return what inserts as many rows with one statement of the driver's and commits."""
+    marks = ", ".join(["(%s, %s, %s, %s, %s)"] * rows)
+    statement = f"INSERT INTO activities ({COLUMNS}) VALUES {marks}"
+
+    def insert(some: list[Activity]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [value for event in some for value in parameters(event)])
+        connection.commit()
+
+    return insert
+
+
+def taken(way: Way, size: int, times: int) -> float:
+    """Return the seconds that a way takes for so many statements of this size."""
+    work = [events(size) for _ in range(times)]
+    started = time.perf_counter()
+    for some in work:
+        way(some)
+    return time.perf_counter() - started
+
+
+def measured(url: str, connection: Any, rounds: int) -> Iterator[tuple[str, float, float, float]]:
+    """Yield for each size its name, rows a second of both ways, and the median ratio of their times."""
+    engine = create_engine(url)
+    writer = ActivityWriter(engine)
+
+    def single(some: list[Activity]) -> None:
+        for event in some:
+            writer.write(event)
+
+    def batch(some: list[Activity]) -> None:
+        assert not any(getattr(one, "duplicate", True) for one in writer.write_batch(some))  # noqa: S101
+
+    for name, size, times, way in (("one row", 1, SINGLES, single), (f"{BATCH} rows", BATCH, BATCHES, batch)):
+        plain = bare(connection, size)
+        pairs = []
+        for number in range(rounds + 1):
+            order: list[Way] = [plain, way] if number % 2 else [way, plain]
+            seconds = {one: taken(one, size, times) for one in order}
+            pairs.append((seconds[plain], seconds[way]))
+        pairs = pairs[1:]  # the first one warms up
+        rows = size * times
+        ours, theirs = (median(pair[place] for pair in pairs) for place in (1, 0))
+        yield name, rows / theirs, rows / ours, median(with_us / without for without, with_us in pairs)
+    engine.dispose()
+
+
+def on_postgresql(server: PostgresqlServer, rounds: int) -> Iterator[tuple[str, float, float, float]]:
+    """Measure on PostgreSQL, both ways over TCP."""
+    import psycopg2
+
+    url = server.create_database("app")
+    server.execute((SCHEMA / "postgresql.sql").read_text(), database="app")
+    with closing(psycopg2.connect(url)) as connection:
+        yield from measured(url.replace("postgresql:", "postgresql+psycopg2:"), connection, rounds)
+
+
+def on_mariadb(server: MariadbServer, rounds: int) -> Iterator[tuple[str, float, float, float]]:
+    """Measure on MariaDB, both ways over TCP."""
+    import pymysql
+
+    url = server.create_database("app")
+    for statement in (SCHEMA / "mysql.sql").read_text().split(";\n"):
+        if statement.strip():
+            server.execute(statement, database="app")
+    with closing(
+        pymysql.connect(host="127.0.0.1", port=server.port, user="root", database="app", charset="utf8mb4")
+    ) as connection:
+        yield from measured(url.replace("mariadb:", "mysql+pymysql:"), connection, rounds)
+
+
+def main() -> None:
+    """Measure on both servers, durable and not."""
+    words = sys.argv[1:]
+    rounds = int(words[words.index("--rounds") + 1]) if "--rounds" in words else 15
+    places: tuple[tuple[str, Callable[[], AbstractContextManager[Any]], Callable[..., Any]], ...] = (
+        ("PostgreSQL, durable", postgresql, on_postgresql),
+        ("PostgreSQL, not durable", PostgresqlServer, on_postgresql),
+        ("MariaDB, durable", mariadb, on_mariadb),
+        ("MariaDB, not durable", MariadbServer, on_mariadb),
+    )
+    for place, start, measure in places:
+        with start() as server:
+            for name, theirs, ours, ratio in measure(server, rounds):
+                print(f"{place:25} {name:9} bare {theirs:9,.0f} rows/s, writer {ours:9,.0f} rows/s, time {ratio:.2f}")
+
+
+if __name__ == "__main__":
+    main()
