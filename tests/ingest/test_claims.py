@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from subprocess import run
 from threading import Barrier, Thread
-from typing import Any
+from typing import Any, TypeVar
 
 import pymysql
 import pytest
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 
 from dedupaudit.ingest import claims
 from dedupaudit.ingest.clock import clock_of
@@ -19,8 +21,10 @@ from dedupaudit.ingest.errors import Unprotected
 from dedupaudit.ingest.tables import SCREENSHOTS, Described, Table, describe
 from dedupaudit.ingest.transactions import in_transaction
 from tests.ingest.databases import Database, Name, open_database
+from tests.servers.fixtures import shared_mariadb
 from tests.servers.mariadb import program
 
+T = TypeVar("T")
 KEY = ("screenshot_1",)
 LEASE = 60.0
 OVER = {
@@ -83,7 +87,7 @@ class Rows:
         assert seen is not None
         return seen
 
-    def do(self, work: Any) -> Any:
+    def do(self, work: Callable[[Connection], T]) -> T:
         return in_transaction(self.engine, work)
 
 
@@ -141,14 +145,14 @@ def test_what_happens_in_each_state_is_what_the_table_of_transitions_says(databa
 def test_a_claim_and_a_renewal_begin_the_lease_and_all_else_tells_the_time_of_its_change(database: Database) -> None:
     insert(database)
     rows = rows_of(database)
-    for status, over, call in (
-        ("failed", True, lambda: rows.claim()),
-        ("uploading", True, lambda: rows.claim()),
-        ("uploading", True, lambda: rows.renew(4)),
+    for status, call in (
+        ("failed", "claim"),
+        ("uploading", "claim"),
+        ("uploading", "renew"),
     ):
-        put_back(database, status, over=over)
+        put_back(database, status, over=True)
         assert not rows.look().held
-        call()
+        assert rows.renew(4) if call == "renew" else rows.claim()
         assert rows.look().held
         assert rows.expired() == []
     put_back(database, "uploading", over=True)
@@ -243,3 +247,138 @@ def test_expired_claims_are_found_up_to_a_limit_and_nothing_else_is(database: Da
     assert rows.renew(4)
     assert sorted(rows.expired()) == [((f"screenshot_{number}",), 4) for number in (0, 2, 4)]
     assert len(rows.expired(limit=2)) == 2
+
+
+# ---- the clock
+
+
+def leases(database: Database, kind: str) -> Rows:
+    """Make a table whose `updated_at` is of this kind, with one row that waits for its upload."""
+    null = " NULL" if database.name == "mariadb" else ""
+    database.run(
+        "CREATE TABLE leases (id varchar(40) PRIMARY KEY, status varchar(20), retry_count int,"
+        f" updated_at {kind}{null})",
+        f"INSERT INTO leases VALUES ('{KEY[0]}', 'pending', 0, NULL)",
+    )
+    return rows_of(database, Table(("leases",)))
+
+
+def in_zone(database: Database, zone: str) -> Engine:
+    """Return an engine whose sessions are in this zone."""
+    engine = database.new_engine()
+    if database.name != "sqlite":
+        setting = {"postgresql": "SET TIME ZONE", "mariadb": "SET time_zone ="}[database.name]
+
+        @event.listens_for(engine, "connect")
+        def set_zone(connection: Any, _record: object) -> None:
+            cursor = connection.cursor()
+            cursor.execute(f"{setting} '{zone}'")
+            connection.commit()
+            cursor.close()
+
+    return engine
+
+
+@pytest.mark.parametrize(("name", "kind", "whole"), KINDS)
+def test_a_lease_is_the_same_for_sessions_in_any_zone(name: Name, kind: str, whole: bool, tmp_path: Path) -> None:
+    database = open_database(name, tmp_path)
+    rows = leases(database, kind)
+    clock_of(rows.table, LEASE)
+    there = Rows(in_zone(database, "+09:00"), rows.table)
+    here = Rows(in_zone(database, "-05:00"), rows.table)
+    assert there.claim() == 0
+    # Less old than the lease, and older than a moment that is yet to come.
+    assert here.look().held
+    assert here.claim() is None
+    assert here.renew(0)
+    assert there.look().held
+    assert there.claim(lease=-5) == 1
+    assert here.expired() == []
+    here.lease = -5
+    assert here.expired() == [(KEY, 1)]
+    if whole:
+        with pytest.raises(Unprotected, match="whole seconds: no lease of 1.9 s fits"):
+            clock_of(rows.table, 1.9)
+    clock_of(rows.table, 2.0 if whole else 0.1)
+    for engine in (there.engine, here.engine, database.engine):
+        engine.dispose()
+
+
+@pytest.mark.parametrize(("name", "kind"), REFUSED)
+def test_what_can_hold_no_lease_is_refused(name: Name, kind: str, tmp_path: Path) -> None:
+    database = open_database(name, tmp_path)
+    with pytest.raises(Unprotected, match=r"column updated_at of leases is .*: a lease cannot be kept in it"):
+        leases(database, kind).claim()
+    database.run("ALTER TABLE leases RENAME COLUMN updated_at TO changed_at")
+    with pytest.raises(Unprotected, match="leases has no column updated_at: a lease needs a clock"):
+        rows_of(database, Table(("leases",))).claim()
+    database.engine.dispose()
+
+
+@cache
+def know_berlin() -> None:
+    """Teach the shared server one zone: it has none."""
+    argv = [str(program("mariadb-tzinfo-to-sql")), "/usr/share/zoneinfo/Europe/Berlin", "Berlin"]
+    script = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    # It locks tables, so the connection is its own.
+    with closing(shared_mariadb().connect("mysql")) as connection, connection.cursor() as cursor:
+        for statement in filter(str.strip, script.split(";\n")):
+            cursor.execute(statement)
+
+
+# 2026: clocks in Berlin leap at 1774746000 (29 March, 01:00 UTC) and repeat an hour from 1792890000 (25 October) on.
+SPRING, AUTUMN = 1774746000, 1792890000
+
+
+@pytest.mark.parametrize("kind", ["timestamp(3)", "datetime(3)", "bigint"])
+def test_neither_the_leap_in_spring_nor_the_hour_twice_in_autumn_ends_a_lease_or_makes_it_longer(
+    kind: str, tmp_path: Path
+) -> None:
+    database = open_database("mariadb", tmp_path)
+    know_berlin()
+    table = leases(database, kind).table
+    held = {}
+    with in_zone(database, "Berlin").connect() as connection:
+        for change in (SPRING, AUTUMN):
+            for claimed, looked in ((-10, 10), (-10, 60), (-3590, 20), (-3590, -3580), (3590, 3610), (3590, 3660)):
+                connection.exec_driver_sql("UPDATE leases SET status = 'pending'")
+                connection.exec_driver_sql(f"SET timestamp = {change + claimed}.5")
+                token = claims.compare_and_swap(connection, table, KEY, LEASE)
+                connection.exec_driver_sql(f"SET timestamp = {change + looked}.25")
+                seen = claims.look(connection, table, KEY, LEASE, ())
+                assert token is not None and seen is not None
+                held[change, claimed, looked] = seen.held
+    assert held == {(change, claimed, looked): looked - claimed < 60 for change, claimed, looked in held}
+    database.engine.dispose()
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_trigger_that_writes_a_local_time_is_found_at_the_first_claim(database: Database) -> None:
+    rows = leases(database, "timestamp")
+    database.run(
+        "CREATE FUNCTION local() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN NEW.updated_at := clock_timestamp() AT TIME ZONE 'Asia/Shanghai'; RETURN NEW; END $$",
+        "CREATE TRIGGER local BEFORE UPDATE ON leases FOR EACH ROW EXECUTE FUNCTION local()",
+    )
+    with pytest.raises(Unprotected, match="updated_at of leases was set just now, and is -28800 s old"):
+        rows.claim()
+    assert database.ask("SELECT status FROM leases") == [("pending",)]
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_a_driver_that_counts_changed_rows_does_not_lose_a_lease_within_one_tick(database: Database) -> None:
+    def connect() -> Any:
+        url = database.engine.url
+        return pymysql.connect(host=url.host or "", port=url.port or 0, user=url.username, database=url.database)
+
+    insert(database)
+    table = rows_of(database).table
+    engine = create_engine("mysql+pymysql://", creator=connect)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"SET timestamp = {SPRING}")
+        assert claims.compare_and_swap(connection, table, KEY, LEASE) == 0
+        again = connection.exec_driver_sql("UPDATE screenshots SET updated_at = NOW(6)")
+        assert again.rowcount == 0, "this driver counts found rows, and the test shows nothing"
+        assert claims.renew(connection, table, KEY, 0)
+        assert not claims.renew(connection, table, KEY, 1)
+    engine.dispose()
