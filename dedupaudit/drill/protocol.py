@@ -95,7 +95,9 @@ class Scratch(Protocol):
     shown: str
     """How messages name it."""
     name: str
-    """`dedupaudit_drill_…`; a file's name on SQLite."""
+    """`dedupaudit_drill_…`; a folder's name on SQLite."""
+    around: DatabaseSettings
+    """The database that it was made in, beside, or like."""
 
     def create(self, shape: Shape) -> None:
         """Make empty tables `activities` and `screenshots` of this shape, in place of those that are there."""

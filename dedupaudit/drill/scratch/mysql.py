@@ -102,18 +102,19 @@ class MysqlScratch:
     """A `Scratch`. A pickled one is the address alone: the lock stays with the process that made the database."""
 
     def __init__(self, settings: DatabaseSettings, name: str, alive: Session | None = None) -> None:
-        self._around = settings
+        self.around = settings
+        """The database beside which it is."""
         self._alive = alive
         self.name = name
         self.shown = visible(f"database {name} beside {read_login(settings.url).place}")
 
-    def __reduce__(self) -> tuple[type[MysqlScratch], tuple[DatabaseSettings, str]]:
-        return MysqlScratch, (self._around, self.name)
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_alive": None}
 
     def create(self, shape: Shape) -> None:
         """Make empty tables of this shape, in place of those that are there."""
         names = {table: f"{quote(self.name)}.{table}" for table in TABLES}
-        with session(self._around, self.name) as opened:
+        with session(self.around, self.name) as opened:
             patiently(opened, f"DROP TABLE IF EXISTS {', '.join(names.values())}", self.name)
             for statement in statements_of("mysql", shape, names):
                 opened.rows(statement)
@@ -124,7 +125,7 @@ class MysqlScratch:
 
     def database(self) -> DatabaseSettings:
         """Return what the audit opens."""
-        return replace(self._around, url=replace(self._around.url, database=self.name))
+        return replace(self.around, url=replace(self.around.url, database=self.name))
 
     def engine(self) -> Engine:
         """Return a new engine for this process."""
@@ -134,7 +135,7 @@ class MysqlScratch:
 
     def drop(self) -> None:
         """Take it all away."""
-        with session(self._around) as opened:
+        with session(self.around) as opened:
             patiently(opened, f"DROP DATABASE IF EXISTS {quote(self.name)}", self.name)
         if self._alive is not None:
             self._alive.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -60,15 +60,15 @@ class Session:
         except psycopg2.Error as error:
             raise self.explained(error) from error
 
-    def raw(self, statement: str) -> list[Row]:
+    def raw(self, statement: str, parameters: Sequence[object] | None = None) -> list[Row]:
         """Run a statement and return its rows; raises what psycopg2 raises."""
         with self._connection.cursor() as cursor:
-            cursor.execute(statement.encode("utf-8", "surrogateescape"))
+            cursor.execute(statement.encode("utf-8", "surrogateescape"), parameters)
             return cursor.fetchall() if cursor.description else []
 
     def explained(self, error: psycopg2.Error) -> SourceError:
         """Return what a failure means to a drill."""
-        if error.pgcode == _DENIED:
+        if error.pgcode == _DENIED and "for database" in str(error):
             database, role = map(quote, self.rows("SELECT pg_catalog.current_database(), current_user")[0])
             return SourceError(
                 f"{self.place}: the role may not make a schema in this database, which a drill needs",
@@ -96,11 +96,15 @@ class PostgresqlScratch:
         named = {**settings.url.query, "application_name": _application(name)}
         self._settings = replace(settings, url=replace(settings.url, query=named))
         self._alive = alive
+        self.around = settings
+        """The database that it is in."""
+        self.also: tuple[str, ...] = ()
+        """Schemas that sessions search after this one, for the operators of the columns' types."""
         self.name = name
         self.shown = visible(f"schema {name} in {shown_place(settings.url)}")
 
-    def __reduce__(self) -> tuple[type[PostgresqlScratch], tuple[DatabaseSettings, str]]:
-        return PostgresqlScratch, (self._settings, self.name)
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_alive": None}
 
     def create(self, shape: Shape) -> None:
         """Make empty tables of this shape, in place of those that are there."""
@@ -124,7 +128,7 @@ class PostgresqlScratch:
         """Return a new engine for this process."""
         from dedupaudit.drill.engines import engine_of
 
-        return engine_of(self._settings.url, search_path=(self.name,))
+        return engine_of(self._settings.url, search_path=(self.name, *self.also))
 
     def drop(self) -> None:
         """Take it all away."""

@@ -37,15 +37,16 @@ class SqliteScratch:
     """A `Scratch`. A pickled one is the address alone: the lock stays with the process that made the folder."""
 
     def __init__(self, settings: DatabaseSettings, folder: Path, lock: int | None = None) -> None:
-        self._around = settings
+        self.around = settings
+        """The database that it is like."""
         self._folder = folder
         self._lock = lock
         self.path = folder / _FILE
         self.name = folder.name
         self.shown = visible(f"file {self.path}")
 
-    def __reduce__(self) -> tuple[type[SqliteScratch], tuple[DatabaseSettings, Path]]:
-        return SqliteScratch, (self._around, self._folder)
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_lock": None}
 
     def create(self, shape: Shape) -> None:
         """Make empty tables of this shape, in place of those that are there."""
@@ -63,7 +64,7 @@ class SqliteScratch:
 
     def database(self) -> DatabaseSettings:
         """Return what the audit opens."""
-        return replace(self._around, url=DatabaseUrl("sqlite", database=str(self.path)))
+        return replace(self.around, url=DatabaseUrl("sqlite", database=str(self.path)))
 
     def engine(self) -> Engine:
         """Return a new engine for this process."""

@@ -1,0 +1,141 @@
+"""`--against TABLE`: the shape of the user's own table, copied into the scratch schema, and rows that fit it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from dedupaudit.config import Settings, TableSettings
+from dedupaudit.display import visible
+from dedupaudit.drill.against.copying import refuse_kind
+from dedupaudit.drill.against.rows import Rows, bound, plans
+from dedupaudit.drill.protocol import Scratch, TableShape
+from dedupaudit.errors import UsageError
+from dedupaudit.ingest.tables import Table
+from dedupaudit.interrupt import Interrupt
+from dedupaudit.progress import SILENT
+from dedupaudit.redact import scrub
+from dedupaudit.sources.tables import open_source
+from dedupaudit.sources.tables.resolve import resolve
+from dedupaudit.sources.tables.table import Table as Resolved
+
+if TYPE_CHECKING:
+    from dedupaudit.config import DatabaseSettings
+    from dedupaudit.drill.against.copying import Copied
+
+# Modules are named, not imported: a driver is paid for by those who use it. Each copies a table, then its triggers.
+COPIERS = {
+    "sqlite": ("dedupaudit.drill.against.sqlite", "dedupaudit.drill.against.sqlite"),
+    "postgresql": ("dedupaudit.drill.against.postgresql", "dedupaudit.drill.against.postgresql_triggers"),
+    "mysql": ("dedupaudit.drill.against.mysql", "dedupaudit.drill.against.mysql_triggers"),
+    "mariadb": ("dedupaudit.drill.against.mysql", "dedupaudit.drill.against.mysql_triggers"),
+}
+_DEVICE = "drill-device-1"
+
+
+@dataclass(frozen=True)
+class AgainstTable:
+    """The copied table: what it is, how it is audited, and what is written to it. It can be pickled."""
+
+    shape: TableShape
+    table: Table
+    """Its name in scratch; attributes are called as their columns."""
+    settings: TableSettings
+    """What the audit of the copy goes by."""
+    rows: Rows
+
+    def row(self, number: int, device: str, variant: int = 0) -> dict[str, object]:
+        """Return the values of an event: equal for equal arguments; of another payload for another variant."""
+        return self.rows.row(number, device, variant)
+
+    @property
+    def varies(self) -> bool:
+        """Whether there is a column in which payloads can differ."""
+        return self.rows.varied is not None
+
+
+def copy(
+    scratch: Scratch, settings: Settings, table_name: str, values: Mapping[str, str], interrupt: Interrupt | None = None
+) -> AgainstTable:
+    """Copy the shape of a table, named as `scan` names it, into a scratch, in place of a table of that name there.
+
+    `values`: the text of columns that a rule wants to be so, by their real names. The real table's rows are not read.
+    Raises UsageError for wrong names, and for a row that the copy refuses, SourceError where the shape cannot be had.
+    """
+    around = scratch.around
+    resolved = _resolved(around, settings, table_name, interrupt or Interrupt())
+    table_module, trigger_module = map(import_module, COPIERS[around.url.scheme])
+    copied: Copied = table_module.copy_table(scratch, resolved)
+    name = scratch.table(copied.name)
+    rows = _fitting(scratch, name, plans(resolved, copied.fields, values))
+    trigger_module.copy_triggers(scratch, resolved, copied, rows.row(0, _DEVICE))
+    _insert(scratch, name, rows.row(0, _DEVICE))
+    return AgainstTable(
+        shape=TableShape(
+            table=table_name,
+            columns=tuple(field.name for field in copied.fields),
+            key=resolved.key_names,
+            constraints=tuple(copied.constraints),
+            triggers=tuple(copied.triggers),
+            left_out=tuple(copied.left_out),
+            uncertain=copied.uncertain,
+        ),
+        table=Table(name, key=resolved.key_names),
+        settings=_audited(settings.tables.get(table_name) or TableSettings(), name, resolved),
+        rows=rows,
+    )
+
+
+def _resolved(around: DatabaseSettings, settings: Settings, table_name: str, interrupt: Interrupt) -> Resolved:
+    source = open_source(around, interrupt, SILENT)
+    try:
+        resolved = resolve(source, table_name, settings)
+        if resolved.catalog.kind != "table":
+            raise refuse_kind(resolved, resolved.catalog.kind)
+        return resolved
+    finally:
+        source.close()
+
+
+def _audited(settings: TableSettings, name: tuple[str, ...], resolved: Resolved) -> TableSettings:
+    """Return the settings with the copy's name; the key, if it was guessed, is that of the real table."""
+    return settings.model_copy(update={"name": name, "key": resolved.key_names, "where": None, "thresholds": {}})
+
+
+def _fitting(scratch: Scratch, name: tuple[str, ...], ways: Iterator[Rows]) -> Rows:
+    """Return the first way to make rows that the table takes; raises UsageError with why it took none."""
+    refused: UsageError | None = None
+    for rows in ways:
+        try:
+            _insert(scratch, name, rows.row(0, _DEVICE), rows.row(1, _DEVICE, 1))
+        except UsageError as error:
+            refused = error
+        else:
+            return rows
+    assert refused is not None  # noqa: S101 (the last way is always there)
+    raise refused
+
+
+def _insert(scratch: Scratch, name: tuple[str, ...], *rows: Mapping[str, object]) -> None:
+    """Insert rows and take them back; raises UsageError where the table refuses them."""
+    import sqlalchemy
+
+    target = sqlalchemy.table(name[-1], *map(sqlalchemy.column, rows[0]), schema=name[0] if len(name) > 1 else None)
+    engine = scratch.engine()
+    try:
+        with engine.connect() as connection, connection.begin() as transaction:
+            for row in rows:
+                connection.execute(target.insert(), bound(row, plain=engine.dialect.name == "sqlite"))
+            if engine.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+            transaction.rollback()
+    except sqlalchemy.exc.DBAPIError as error:
+        said = visible(scrub(" ".join(str(error.orig).split())), 300)
+        raise UsageError(
+            f"--against: the copy of {visible(name[-1])} refuses a row that the drill made: {said}",
+            "say what a column has to hold: --value COLUMN=TEXT",
+        ) from error
+    finally:
+        engine.dispose()

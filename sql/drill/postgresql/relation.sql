@@ -1,0 +1,32 @@
+-- One table: kind, whether it is a partition, its name as it is written and as it is; how many unique indexes and INSERT
+-- triggers its partitions have of their own; its foreign keys, as JSON; whether the role may read it; and the role.
+-- Locks: nothing that anybody waits for.
+SELECT relation.relkind::pg_catalog.text,
+       relation.relispartition,
+       pg_catalog.quote_ident(space.nspname) || '.' || pg_catalog.quote_ident(relation.relname),
+       relation.relname::pg_catalog.text,
+       (
+           SELECT pg_catalog.count(*)
+           FROM pg_catalog.pg_partition_tree(relation.oid) AS part
+           JOIN pg_catalog.pg_index AS index ON index.indrelid = part.relid AND index.indisunique
+           WHERE part.relid <> relation.oid
+             AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits AS line WHERE line.inhrelid = index.indexrelid)
+       ) + (
+           SELECT pg_catalog.count(*)
+           FROM pg_catalog.pg_partition_tree(relation.oid) AS part
+           JOIN pg_catalog.pg_trigger AS fired ON fired.tgrelid = part.relid AND NOT fired.tgisinternal
+           WHERE part.relid <> relation.oid AND fired.tgtype::pg_catalog.int4 & 4 <> 0
+             AND NOT EXISTS (
+                 SELECT 1 FROM pg_catalog.pg_trigger AS above
+                 WHERE above.tgrelid = relation.oid AND above.tgname = fired.tgname
+             )
+       ),
+       (
+           SELECT pg_catalog.json_agg(kept.conname ORDER BY kept.conname)::pg_catalog.text
+           FROM pg_catalog.pg_constraint AS kept WHERE kept.conrelid = relation.oid AND kept.contype = 'f'
+       ),
+       pg_catalog.has_table_privilege(relation.oid, 'SELECT'),
+       pg_catalog.quote_ident(current_user)
+FROM pg_catalog.pg_class AS relation
+JOIN pg_catalog.pg_namespace AS space ON space.oid = relation.relnamespace
+WHERE relation.oid = {oid}
