@@ -134,7 +134,7 @@ class _Drill:
             try:
                 remove()
             except AuditError as error:
-                again = "`dedupaudit drill --clean` removes a schema"
+                again = "`dedupaudit drill --clean` with the same options removes it"
                 self._remains.append(f"left behind: {shown}, because {error.message}; {again}")
 
         stack.callback(end)
@@ -181,6 +181,9 @@ class _One:
             observed = self._observed(strategy, plans, progress)
         finally:
             progress.finish()
+        if strategy.needs_redis:
+            # Its writers go on without Redis, as they should: but then it was none of its drills.
+            self._watch()
         audited = audit(self.scratch, self.objects.settings, self.interrupt)
         with self._connected() as connection:
             rows = read_rows(connection, self.scratch)

@@ -109,19 +109,19 @@ def test_the_least_that_can_be_asked_for_is_what_the_drill_can_do() -> None:
     assert (least["writers"], least["ids"]) == (FEWEST_WRITERS, FEWEST_IDS)
 
 
-def test_several_databases_are_2_wherever_they_were_named(run: Run, tmp_path: Path, clean: Path) -> None:
+def test_several_databases_are_2_wherever_they_were_named_and_none_is_2_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, clean: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert program(["drill"], Runtime()) == 2
+    assert "no database is configured" in capsys.readouterr().err
     url = f"sqlite:///{clean}"
     (tmp_path / "dedupaudit.toml").write_text(f'[databases.eu]\nurl = "{url}"\n[databases.us]\nurl = "{url}"\n')
-    for words in ((), ("--db", f"a={url}", "--db", f"b={url}"), ("--clean",)):
-        done = run("drill", *words)
-        assert (done.code, done.out) == (2, b"")
-        assert "a drill is of one database, and there are several" in said(done)
-
-
-def test_no_database_is_2(run: Run) -> None:
-    done = run("drill")
-    assert done.code == 2
-    assert "no database is configured" in said(done)
+    for words in ([], ["--db", f"a={url}", "--db", f"b={url}"], ["--clean"]):
+        assert program(["drill", *words], Runtime()) == 2
+        out, message = capsys.readouterr()
+        assert out == ""
+        assert "a drill is of one database, and there are several" in message
 
 
 # ---- what is not there

@@ -1,0 +1,174 @@
+"""`drill`, ended in its middle: by a signal, by a server that goes away, by kill -9. What is left, and who tidies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cli.drilling import alive, descendants, schemas_of
+from tests.cli.launching import completed, default_signals, started, with_checkout
+from tests.cli.reading import said, strict_json
+from tests.conftest import Completed, Run
+from tests.crosscheck.scene import oss_arguments, oss_env
+from tests.faults.targets import until
+from tests.oss import errors, faults
+from tests.oss.server import FakeOss
+from tests.servers.postgresql import PostgresqlServer
+from tests.servers.redis import RedisServer
+
+SMALL = ("--strategy", "unique", "--writers", "8", "--ids", "60")
+
+
+@dataclass
+class Begun:
+    """A drill under way, and the processes that it began."""
+
+    process: subprocess.Popen[bytes]
+    workers: set[int]
+
+    def ended(self) -> Completed:
+        """Wait for the end, and see that no process outlives it."""
+        done = completed(self.process)
+        until(lambda: not alive(self.workers), "the end of every worker")
+        return done
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Path:
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    return folder
+
+
+@contextmanager
+def drilling(words: Sequence[str], env: dict[str, str], temporary: Path) -> Iterator[Begun]:
+    """Begin a drill, and go on when its writers are at work."""
+    env = {**with_checkout(env), "TMPDIR": str(temporary)}
+    arguments = ("drill", *words, "--log-json", "-f", "json")
+    with started(arguments, env, temporary.parent, preexec_fn=default_signals) as process:
+        assert process.stderr
+        for line in process.stderr:
+            told = json.loads(line)
+            if told["id"].startswith("progress.") and told["total"]:
+                break
+        else:
+            raise AssertionError(completed(process))
+        # Eight writers, and the nursery that made them.
+        until(lambda: len(descendants(process.pid)) > 8, "eight writers")
+        yield Begun(process, descendants(process.pid))
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_and_nothing_is_left(
+    postgresql: PostgresqlServer, clean_env: dict[str, str], temporary: Path, signum: signal.Signals, code: int
+) -> None:
+    url = postgresql.create_database("app")
+    with drilling(("--db", url, *SMALL), clean_env, temporary) as begun:
+        assert len(schemas_of(postgresql, "app")) == 1
+        begun.process.send_signal(signum)
+        done = begun.ended()
+    assert (done.code, done.out) == (code, b""), said(done)
+    assert schemas_of(postgresql, "app") == []
+    assert os.listdir(temporary) == []
+
+
+def test_what_a_killed_drill_left_is_seen_by_the_next_and_removed_by_clean(
+    run: Run, postgresql: PostgresqlServer, oss: FakeOss, clean_env: dict[str, str], temporary: Path
+) -> None:
+    url = postgresql.create_database("app")
+    store = oss_arguments(oss, "oss://pictures/drills/")
+    oss.bucket.put("drills/kept.jpg", b"x")
+    with drilling(("--db", url, *store, *SMALL), {**clean_env, **oss_env()}, temporary) as begun:
+        # A drill that is at work is nobody's to remove.
+        assert strict_json(run("drill", "--clean", "--db", url, "-f", "json").out) == {"removed": []}
+        until(lambda: len(oss.bucket.keys) > 1, "the first picture")
+        begun.process.kill()
+        done = begun.ended()
+    assert done.code == -signal.SIGKILL
+    (left,) = schemas_of(postgresql, "app")
+
+    document = strict_json(run("drill", "--db", url, *SMALL, "-f", "json").out)
+    (told,) = document["leftovers"]
+    assert left in told
+    assert document["held"] is True
+    assert schemas_of(postgresql, "app") == [left]
+
+    cleaned = run("drill", "--clean", "--db", url, *store, env=oss_env())
+    assert cleaned.code == 0, said(cleaned)
+    assert left in " ".join(cleaned.out.decode().split())
+    assert schemas_of(postgresql, "app") == []
+    assert oss.bucket.keys == ["drills/kept.jpg"]
+    assert run("drill", "--clean", "--db", url).out == b"Nothing to remove: no drill left anything behind.\n"
+
+
+def failed(done: Completed, *words: str) -> None:
+    """See that a drill that failed in its middle says why, and prints no result."""
+    last = json.loads(done.err.splitlines()[-1])
+    assert (done.code, done.out) == (6, b""), last
+    assert (last["id"], last["exit_code"]) == ("failed", 6)
+    assert last["hint"]
+    assert all(word in last["message"] for word in words), last
+
+
+def test_a_redis_that_goes_away_is_6(postgresql: PostgresqlServer, clean_env: dict[str, str], temporary: Path) -> None:
+    url = postgresql.create_database("app")
+    with RedisServer() as redis:
+        words = ("--db", url, "--redis", redis.url, *SMALL[2:], "--strategy", "redis-lock")
+        with drilling(words, clean_env, temporary) as begun:
+            redis.kill()
+            done = begun.ended()
+    failed(done, "Redis")
+    assert schemas_of(postgresql, "app") == []
+    assert os.listdir(temporary) == []
+
+
+def test_an_object_store_that_refuses_in_the_middle_is_6(
+    postgresql: PostgresqlServer, oss: FakeOss, clean_env: dict[str, str], temporary: Path
+) -> None:
+    url = postgresql.create_database("app")
+    words = ("--db", url, *oss_arguments(oss, "oss://pictures/drills/"), *SMALL)
+    with drilling(words, {**clean_env, **oss_env()}, temporary) as begun:
+        oss.misbehave(faults.Rule(faults.fail(errors.access_denied), method="PUT", times=None))
+        done = begun.ended()
+    failed(done)
+    assert schemas_of(postgresql, "app") == []
+    assert oss.bucket.keys == []
+
+
+def test_a_database_that_goes_away_is_6_and_what_is_left_is_named(
+    run: Run, clean_env: dict[str, str], temporary: Path
+) -> None:
+    with PostgresqlServer() as server:
+        url = server.create_database("app")
+        with drilling(("--db", url, *SMALL), clean_env, temporary) as begun:
+            server.kill()
+            done = begun.ended()
+        failed(done)
+        server.start()
+        for left in schemas_of(server, "app"):
+            assert (
+                left in json.loads(done.err.splitlines()[-1])["message"] + json.loads(done.err.splitlines()[-1])["hint"]
+            )
+        assert run("drill", "--clean", "--db", url).code == 0
+        assert schemas_of(server, "app") == []
+    assert os.listdir(temporary) == []
+
+
+def test_redis_keeps_no_key_of_a_drill_that_was_stopped(
+    postgresql: PostgresqlServer, redis: RedisServer, clean_env: dict[str, str], temporary: Path
+) -> None:
+    url = postgresql.create_database("app")
+    words = ("--db", url, "--redis", redis.url, *SMALL[2:], "--strategy", "redis-lock")
+    with drilling(words, clean_env, temporary) as begun:
+        begun.process.send_signal(signal.SIGTERM)
+        assert begun.ended().code == 143
+    with closing(redis.client()) as client:
+        assert client.keys("*") == []
