@@ -73,7 +73,7 @@ def method_not_allowed(method: str) -> OssError:
 
 def already_exists(key: str) -> OssError:
     message = "The object you specified already exists and can not be overwritten."
-    return OssError(409, "FileAlreadyExists", message, "0026-00000010", {"Key": key})
+    return OssError(409, "FileAlreadyExists", message, "0026-00000201", {"Key": key})
 
 
 def access_denied(message: str = "You have no right to access this object because of bucket acl.") -> OssError:
