@@ -48,8 +48,8 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """
 
-_FIRST_PAUSE = 0.005
-_LONGEST_PAUSE = 0.25
+_FIRST_PAUSE = 0.01
+_LONGEST_PAUSE = 0.1
 _SILENCE = 1.0
 """Seconds for which a Redis that failed is not asked again: a request must not wait for its timeout each time."""
 
@@ -57,7 +57,7 @@ _SILENCE = 1.0
 def connect(url: str, *, timeout: float = 1.0) -> redis.Redis:
     """Return a client fit for locks: what does not answer within `timeout` seconds is gone. Nothing is asked yet.
 
-    redis-py's own defaults wait for 5 s and try again with pauses between. Raises Unprotected where it is missing.
+    redis-py's own default is 5 s, and in older versions for ever. Raises Unprotected where redis-py is missing.
     """
     try:
         from redis import Redis
@@ -68,9 +68,7 @@ def connect(url: str, *, timeout: float = 1.0) -> redis.Redis:
             "a lock in Redis needs a package that is not installed", "pip install 'dedupaudit[redis]'"
         ) from None
     # Once again at once: a connection that rested in the pool may have been closed by the server meanwhile.
-    return Redis.from_url(
-        url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 1), protocol=2
-    )
+    return Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 1))
 
 
 class RedisLock:
@@ -85,8 +83,8 @@ class RedisLock:
 
     name: ClassVar[str] = "redis-lock"
     limits: ClassVar[str] = (
-        "needs Redis, two round trips a write, and the constraint all the same: a lock ends unnoticed when its process "
-        "is paused or Redis restarts or fails over; what it gains is that losers do not wait in the database"
+        "Needs Redis, two round trips a write, and the unique constraint all the same: a lock ends unnoticed when its"
+        " process is paused or Redis restarts or fails over; it only keeps the losers out of the database."
     )
 
     def __init__(
