@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,10 @@ from sqlalchemy.exc import IntegrityError
 
 from dedupaudit.config import DatabaseSettings
 from dedupaudit.drill.protocol import Scratch, Shape
-from dedupaudit.drill.scratch import open_scratch, owner
+from dedupaudit.drill.scratch import open_scratch
 from dedupaudit.drill.scratch.leftovers import leftovers
-from dedupaudit.errors import Cancelled, SourceError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.urls import parse_database_url
-from tests.servers.mariadb import MariadbServer
-from tests.servers.postgresql import PostgresqlServer
 
 DIALECTS = ("postgresql", "mariadb", "sqlite")
 
@@ -41,7 +38,7 @@ def scratch_of(database: DatabaseSettings) -> Iterator[Scratch]:
 
 @pytest.fixture(params=DIALECTS)
 def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DatabaseSettings:
-    """A database of each kind, with a table of the user's own."""
+    """Return a database of each kind, with a table of the user's own."""
     table = "CREATE TABLE activities (id varchar(64), v int)"
     if request.param == "sqlite":
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

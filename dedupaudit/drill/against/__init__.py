@@ -8,15 +8,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dedupaudit.config import Settings, TableSettings
-from dedupaudit.display import visible
 from dedupaudit.drill.against.copying import refuse_kind
-from dedupaudit.drill.against.rows import Rows, bound, plans
+from dedupaudit.drill.against.rows import Rows, plans
+from dedupaudit.drill.against.trying import explained, refusal
 from dedupaudit.drill.protocol import Scratch, TableShape
-from dedupaudit.errors import UsageError
 from dedupaudit.ingest.tables import Table
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT
-from dedupaudit.redact import scrub
 from dedupaudit.sources.tables import open_source
 from dedupaudit.sources.tables.resolve import resolve
 from dedupaudit.sources.tables.table import Table as Resolved
@@ -71,7 +69,8 @@ def copy(
     name = scratch.table(copied.name)
     rows = _fitting(scratch, name, plans(resolved, copied.fields, values))
     trigger_module.copy_triggers(scratch, resolved, copied, rows.row(0, _DEVICE))
-    _insert(scratch, name, rows.row(0, _DEVICE))
+    if refused := refusal(scratch, name, rows.row(0, _DEVICE)):
+        raise explained(name, refused)
     return AgainstTable(
         shape=TableShape(
             table=table_name,
@@ -106,36 +105,9 @@ def _audited(settings: TableSettings, name: tuple[str, ...], resolved: Resolved)
 
 def _fitting(scratch: Scratch, name: tuple[str, ...], ways: Iterator[Rows]) -> Rows:
     """Return the first way to make rows that the table takes; raises UsageError with why it took none."""
-    refused: UsageError | None = None
+    refused: BaseException | None = None
     for rows in ways:
-        try:
-            _insert(scratch, name, rows.row(0, _DEVICE), rows.row(1, _DEVICE, 1))
-        except UsageError as error:
-            refused = error
-        else:
+        refused = refusal(scratch, name, rows.row(0, _DEVICE), rows.row(1, _DEVICE, 1))
+        if refused is None:
             return rows
-    assert refused is not None  # noqa: S101 (the last way is always there)
-    raise refused
-
-
-def _insert(scratch: Scratch, name: tuple[str, ...], *rows: Mapping[str, object]) -> None:
-    """Insert rows and take them back; raises UsageError where the table refuses them."""
-    import sqlalchemy
-
-    target = sqlalchemy.table(name[-1], *map(sqlalchemy.column, rows[0]), schema=name[0] if len(name) > 1 else None)
-    engine = scratch.engine()
-    try:
-        with engine.connect() as connection, connection.begin() as transaction:
-            for row in rows:
-                connection.execute(target.insert(), bound(row, plain=engine.dialect.name == "sqlite"))
-            if engine.dialect.name == "postgresql":
-                connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
-            transaction.rollback()
-    except sqlalchemy.exc.DBAPIError as error:
-        said = visible(scrub(" ".join(str(error.orig).split())), 300)
-        raise UsageError(
-            f"--against: the copy of {visible(name[-1])} refuses a row that the drill made: {said}",
-            "say what a column has to hold: --value COLUMN=TEXT",
-        ) from error
-    finally:
-        engine.dispose()
+    raise explained(name, refused or RuntimeError("there is no way to make rows"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from dedupaudit.display import visible
 from dedupaudit.drill.against.rows import Field
+from dedupaudit.drill.scratch.owner import MARKER
 from dedupaudit.errors import UsageError
 from dedupaudit.sources.tables.table import Table
 
@@ -24,6 +25,12 @@ class Copied:
     triggers: list[str] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     uncertain: bool = False
+
+    def __post_init__(self) -> None:
+        if self.name.lower() == MARKER:
+            raise UsageError(
+                f"--against: {MARKER} is the drill's own table", "name the table that the application writes"
+            )
 
     def leave(self, what: str, why: str, *, uncertain: bool = False) -> None:
         """Write down what was left out; `uncertain`: it may keep duplicates out."""

@@ -52,7 +52,7 @@ def copy_table(scratch: PostgresqlScratch, table: Table) -> Copied:
         _say_what_is_never_copied(copied, relation)
         if doubtful := next((row[0] for row in columns if row[-1]), None):
             raise SourceError(
-                f"{opened.place}: the domain of column {visible(doubtful)} has a check with a function of this database",
+                f"{opened.place}: the domain of column {visible(doubtful)} calls a function of this database",
                 "a drill would run it, whatever it does: this shape cannot be drilled",
             )
         outside = [str(row[9]) for row in columns if row[9] != "pg_catalog" and row[7] == "b"]

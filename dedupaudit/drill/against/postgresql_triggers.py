@@ -144,16 +144,18 @@ def _tried(
     temporary = f"pg_temp.{quote(place.name)}"
     columns = ", ".join(map(quote, row))
     insert = f"INSERT INTO {temporary} ({columns}) VALUES (".replace("%", "%%") + ", ".join(["%s"] * len(row)) + ")"
+    made = False
     try:
         opened.raw(f"CREATE TEMPORARY TABLE {quote(place.name)} (LIKE {place.made} INCLUDING ALL)")
         opened.raw(_create(trigger, temporary, function))
+        made = True
         opened.raw("BEGIN READ ONLY; SET CONSTRAINTS ALL IMMEDIATE")
         opened.raw(insert, list(bound(row, plain=False).values()))
     except psycopg2.Error as error:
         if error.pgcode == _READ_ONLY:
             return "it writes elsewhere: it was tried where only its own table can be written"
-        if error.pgcode in _MISSING:
-            return f"it uses what the drill has not copied: {visible(str(error).splitlines()[0], 120)}"
+        if error.pgcode in _MISSING or not made:
+            return f"it does not work with what the drill has copied: {visible(str(error).splitlines()[0], 120)}"
     finally:
         opened.rows("ROLLBACK")
         opened.rows(f"DROP TABLE IF EXISTS {temporary}")

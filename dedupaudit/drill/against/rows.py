@@ -101,7 +101,7 @@ def plans(table: Table, fields: Sequence[Field], values: Mapping[str, str]) -> I
     device = by_name.get(table.device.name) if table.device else None
     taken = {field.name for field in key} | set(named) | ({device.name} if device else set())
     open_fields = [field for field in fields if field.name not in taken and not field.own]
-    needed = [field for field in open_fields if field.required]
+    required = [field for field in open_fields if field.required]
     unique = frozenset(
         str(column)
         for index in table.catalog.indexes
@@ -109,9 +109,12 @@ def plans(table: Table, fields: Sequence[Field], values: Mapping[str, str]) -> I
         for column in index.columns
     )
     usual = _usual(table)
-    for varied in [*_candidates(table, open_fields, unique), None]:
-        filled = tuple(field for field in needed if field is not varied)
-        yield Rows(table.name, key, device, filled, named, unique, usual, varied)
+    # NULL is not distinct from NULL in some unique indexes: then each row needs a value of its own there.
+    unequal = [field for field in open_fields if field.required or field.name in unique]
+    for needed in [required] if unequal == required else [required, unequal]:
+        for varied in [*_candidates(table, open_fields, unique), None]:
+            filled = tuple(field for field in needed if field is not varied)
+            yield Rows(table.name, key, device, filled, named, unique, usual, varied)
 
 
 def _usual(table: Table) -> dict[str, object]:

@@ -28,8 +28,8 @@ def missing(grants: Sequence[str], names: Names, user: str, *, without_case: boo
     to = f"TO {literal(account)}@{literal(host)}"
     found = []
     for place, wanted in ((names.place, _TABLE), (names.side, _SIDE)):
-        held = set(_held(grants, place, without_case=without_case))
-        lacking = [one for one in wanted if one not in held and not held & _ALL]
+        present = set(held(grants, place, without_case=without_case))
+        lacking = [one for one in wanted if one not in present and not present & _ALL]
         if lacking:
             # The definer of the guard's triggers also reads the side table.
             listed = ["SELECT", *lacking] if place == names.side else lacking
@@ -39,8 +39,8 @@ def missing(grants: Sequence[str], names: Names, user: str, *, without_case: boo
     return tuple(found)
 
 
-def _held(grants: Sequence[str], place: Place, *, without_case: bool) -> Iterator[str]:
-    """Yield the privileges on a table, of those that change something."""
+def held(grants: Sequence[str], place: Place, *, without_case: bool) -> Iterator[str]:
+    """Yield the privileges that SHOW GRANTS says a role has on a table, of those that change something."""
     as_name = str.lower if without_case else str
     # SHOW GRANTS quotes as the session does.
     ansi = ".".join('"' + name.replace('"', '""') + '"' for name in place)
