@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, column, select, table
 
@@ -16,7 +16,7 @@ from dedupaudit.building import Outcome
 from dedupaudit.config import ObjectsSettings, Settings, TableSettings
 from dedupaudit.drill.clients import Observed, Told
 from dedupaudit.drill.messages import Put
-from dedupaudit.drill.protocol import Event, Hole, Scratch, Strategy, StrategyResult, Verdict
+from dedupaudit.drill.protocol import Event, Hole, Scratch, Strategy, StrategyResult, TableShape, Verdict
 from dedupaudit.drill.scenario import Plan
 from dedupaudit.errors import Cancelled
 from dedupaudit.ingest.events import Activity
@@ -24,6 +24,9 @@ from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT
 from dedupaudit.scan import ScanRequest, scan
 from dedupaudit.stores.protocol import ObjectStore
+
+if TYPE_CHECKING:
+    from dedupaudit.drill.against import AgainstTable
 
 TABLES = ("activities", "screenshots")
 _COLUMNS = {
@@ -48,6 +51,8 @@ class Audit:
     reason: str = ""
     examples: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     """By check: how many findings, and an ID or a key of one."""
+    distinct: int | None = None
+    """Different IDs that are stored."""
 
 
 def audit(scratch: Scratch, objects: ObjectsSettings, interrupt: Interrupt) -> Audit:
@@ -71,6 +76,25 @@ def audit(scratch: Scratch, objects: ObjectsSettings, interrupt: Interrupt) -> A
         high=scanned.confirmed["high"] + crossed.confirmed["high"],
         reason="; ".join(dict.fromkeys([*_not_looked_at(scanned), *_not_looked_at(crossed)])),
         examples=_examples(scanned) | _examples(crossed),
+    )
+
+
+def audit_table(scratch: Scratch, against: AgainstTable, interrupt: Interrupt) -> Audit:
+    """Audit the copy of a user's table as that is configured. Raises Cancelled."""
+    name = against.shape.table
+    settings = Settings((scratch.database(),), {name: against.settings})
+    outcome = scan(settings, ScanRequest((name,)), interrupt=interrupt, progress=SILENT)
+    if outcome.signum is not None:
+        raise Cancelled(outcome.signum)
+    (summary,) = outcome.report.summary.tables.values()
+    return Audit(
+        rows=summary.rows or 0,
+        duplicates=summary.surplus_rows or 0,
+        objects=None,
+        high=outcome.confirmed["high"],
+        reason="; ".join(dict.fromkeys(_not_looked_at(outcome))),
+        examples=_examples(outcome),
+        distinct=summary.distinct_ids,
     )
 
 
@@ -197,6 +221,43 @@ def judge(
         p50_ms=_percentile(times, 0.5),
         p99_ms=_percentile(times, 0.99),
         holes=tuple(holes),
+    )
+
+
+def judge_table(strategy: Strategy, observed: Observed, audited: Audit, shape: TableShape) -> StrategyResult:
+    """Return what came of sending the same rows again to the copy of a user's table.
+
+    What a row is like there its triggers decide, so rows are counted and not compared.
+    """
+    stored = {one.event.id for one in observed.told if one.ending == "told"}
+    told = {one.event.id for one in observed.told}
+    distinct = audited.distinct or 0
+    missing = max(0, len(stored) - distinct)
+    unclear = _unclear(observed, audited)
+    holes = [
+        *_hole("duplicates", audited.duplicates, [audited.examples.get("duplicate_ids", (0, ""))[1]]),
+        *_hole("lost", max(0, len(told) - distinct), [shape.table]),
+        *_hole("wrong_answers", missing, [shape.table]),
+    ]
+    is_open = bool(unclear) and not holes
+    if shape.uncertain and audited.duplicates:
+        is_open = True
+        unclear.append("something was left out of the copy that may keep duplicates out")
+    times = sorted(observed.seconds)
+    return StrategyResult(
+        strategy,
+        "unknown" if is_open else "broken" if holes else "holds",
+        "; ".join(unclear),
+        requests=observed.requests,
+        rows=audited.rows,
+        duplicates=audited.duplicates,
+        lost=max(0, len(told) - distinct),
+        wrong_answers=missing,
+        deadlocks=observed.deadlocks,
+        per_second=observed.per_second,
+        p50_ms=_percentile(times, 0.5),
+        p99_ms=_percentile(times, 0.99),
+        holes=(*holes, *_hole("unclear", len(unclear), unclear)),
     )
 
 

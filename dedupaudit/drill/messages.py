@@ -10,6 +10,7 @@ from dedupaudit.drill.protocol import Answer, Event, Times
 from dedupaudit.drill.scenario import Fault
 
 if TYPE_CHECKING:
+    from dedupaudit.drill.against import AgainstTable
     from dedupaudit.drill.protocol import Scratch
 
 COMMAND = struct.Struct("!2i")
@@ -27,6 +28,7 @@ class Job(NamedTuple):
     times: Times
     redis: str | None = None
     redis_prefix: str = ""
+    against: AgainstTable | None = None
 
 
 class Order(NamedTuple):

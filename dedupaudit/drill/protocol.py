@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from dedupaudit.config import DatabaseSettings
+    from dedupaudit.drill.against import AgainstTable
     from dedupaudit.stores.protocol import ObjectStore
 
 Event = Activity | Screenshot
@@ -49,7 +50,7 @@ class Answer:
 
 
 class Backend(Protocol):
-    """Takes requests, one at a time, in a process of its own."""
+    """Takes requests, one at a time, in a process of its own. One that has leases has `sweep() -> int` as well."""
 
     def activity(self, event: Activity) -> Answer:
         """Store an activity."""
@@ -71,6 +72,8 @@ class Place:
     redis: Any = None
     """A redis.Redis, for those who need one; its keys begin with `redis_prefix`."""
     redis_prefix: str = ""
+    against: AgainstTable | None = None
+    """The copy of a user's own table, for the one backend that writes to it."""
 
 
 @dataclass(frozen=True)
@@ -129,9 +132,10 @@ class StrategyResult:
     """What came of one strategy. Counts are None where it was skipped.
 
     `duplicates`: surplus rows, as the scan counts them. `lost`: events without a row of their payload although their
-    client sent until the end. `objects`: as the crosscheck counts them; `double_uploads`: objects that were there and
-    were written again. `wrong_answers`: told success without a row, or without an object of that content.
-    `stuck`: rows left `pending` or `uploading`. Times are milliseconds, of the backend's answers.
+    client sent until the end. `objects`: as the crosscheck counts them; `double_uploads`: uploads over an object that
+    was there, or beside another one of the same key whose lease cannot have expired. `wrong_answers`: told success
+    without a row, or without an object of that content; told of a collision with nothing. `stuck`: rows left `pending`
+    or `uploading`. Times are milliseconds, of the backend's answers to requests with which nothing was to go wrong.
     """
 
     strategy: Strategy

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from dedupaudit.config import DatabaseSettings, ObjectsSettings, TableSettings
+from dedupaudit.config import DatabaseSettings, ObjectsSettings, Settings, TableSettings
 from dedupaudit.display import visible
 from dedupaudit.drill.places import Locks, Objects, locks_of, objects_of
 from dedupaudit.drill.protocol import DrillResult, Scratch, Strategy, StrategyResult, Times
-from dedupaudit.drill.scenario import FEWEST_IDS, Plan, scenario
+from dedupaudit.drill.scenario import FEWEST_IDS, Plan, retries, scenario
 from dedupaudit.drill.scratch import open_scratch
 from dedupaudit.drill.scratch.leftovers import leftovers
 from dedupaudit.errors import AuditError, RunFailed, SourceError, UsageError
@@ -27,6 +27,7 @@ from dedupaudit.times import iso, to_micros
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from dedupaudit.drill.against import AgainstTable
     from dedupaudit.drill.clients import Observed
     from dedupaudit.drill.messages import Job
     from dedupaudit.drill.workers import Nursery
@@ -82,6 +83,7 @@ class _Drill:
         self._interrupt = interrupt
         self._progress = progress
         self._began = False
+        self._against: AgainstTable | None = None
         self._remains: list[str] = []
         self._started = datetime.now(UTC)
         self._clock = time.monotonic()
@@ -111,6 +113,8 @@ class _Drill:
             locks = stack.enter_context(locks_of(request.redis, scratch.name))
             if locks is not None:
                 self._remove_at_the_end(stack, f"keys of {locks.shown}", locks.remove)
+            if request.against is not None:
+                self._against = _copied(request, request.against, scratch, self._interrupt)
             results = self._strategies(stack, scratch, objects, locks)
         finally:
             with _undisturbed():
@@ -126,6 +130,7 @@ class _Drill:
             started_at=iso(to_micros(self._started)),
             seconds=round(time.monotonic() - self._clock, 3),
             strategies=results,
+            against=self._against.shape if self._against else None,
             leftovers=left,
         )
 
@@ -144,18 +149,23 @@ class _Drill:
     ) -> tuple[StrategyResult, ...]:
         from dedupaudit.drill.workers import Nursery
 
+        against, strategies = self._against, self._request.strategies
+        if against is not None:
+            from dedupaudit.drill.today import TODAY
+
+            strategies = (TODAY,)
         # The modules of backends that no other process has to import again.
-        modules = tuple(strategy.backend.partition(":")[0] for strategy in self._request.strategies)
-        nursery = stack.enter_context(Nursery(modules))
+        nursery = stack.enter_context(Nursery(tuple(one.backend.partition(":")[0] for one in strategies)))
         results = []
-        for strategy in self._request.strategies:
+        for strategy in strategies:
             if strategy.needs_redis and locks is None:
                 results.append(StrategyResult(strategy, "skipped", "it needs Redis, and no --redis URL is given"))
                 continue
             self._interrupt.check()
-            scratch.create(strategy.shape)
+            if against is None:
+                scratch.create(strategy.shape)
             self._began = True
-            one = _One(self._request, self._interrupt, scratch, objects, locks, nursery)
+            one = _One(self._request, self._interrupt, scratch, objects, locks, nursery, against)
             results.append(one.run(strategy, self._progress))
         return tuple(results)
 
@@ -170,12 +180,14 @@ class _One:
     objects: Objects
     locks: Locks | None
     nursery: Nursery
+    against: AgainstTable | None = None
 
     def run(self, strategy: Strategy, progress: Progress) -> StrategyResult:
         """Drill it. Raises RunFailed, and SourceError where the store or the database fails."""
-        from dedupaudit.drill.judging import audit, judge, read_rows
+        from dedupaudit.drill.judging import audit_table, judge_table
 
-        plans = scenario(self.request.ids, self.request.writers, self.request.seed)
+        plans_of = scenario if self.against is None else retries
+        plans = plans_of(self.request.ids, self.request.writers, self.request.seed)
         progress.start(strategy.name, sum(len(plan.clients) for plan in plans))
         try:
             observed = self._observed(strategy, plans, progress)
@@ -184,6 +196,14 @@ class _One:
         if strategy.needs_redis:
             # Its writers go on without Redis, as they should: but then it was none of its drills.
             self._watch()
+        if self.against is None:
+            return self._judged(strategy, plans, observed)
+        audited = audit_table(self.scratch, self.against, self.interrupt)
+        return judge_table(strategy, observed, audited, self.against.shape)
+
+    def _judged(self, strategy: Strategy, plans: Sequence[Plan], observed: Observed) -> StrategyResult:
+        from dedupaudit.drill.judging import audit, judge, read_rows
+
         audited = audit(self.scratch, self.objects.settings, self.interrupt)
         with self._connected() as connection:
             rows = read_rows(connection, self.scratch)
@@ -216,6 +236,7 @@ class _One:
             self.locks.url if self.locks else None,
             # A lock that a killed backend left is not to meet the next strategy.
             f"{self.locks.prefix}{strategy.name}:" if self.locks else "",
+            self.against,
         )
 
     def _watch(self) -> None:
@@ -245,6 +266,16 @@ class _One:
             raise SourceError(f"{place}: {visible(scrub(str(cause)), 300)}", "is the database still up?") from error
         finally:
             engine.dispose()
+
+
+def _copied(
+    request: DrillRequest, against: tuple[str, TableSettings | None], scratch: Scratch, interrupt: Interrupt
+) -> AgainstTable:
+    from dedupaudit.drill.against import copy
+
+    name, configured = against
+    settings = Settings((request.database,), {name: configured} if configured else {})
+    return copy(scratch, settings, name, request.values, interrupt)
 
 
 @contextmanager

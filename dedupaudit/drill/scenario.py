@@ -109,10 +109,36 @@ def scenario(ids: int, writers: int, seed: int) -> tuple[Plan, ...]:
     others: list[Plan] = []
     others += [making.plan("overlap", is_picture=making.draw_picture()) for _ in range(round(more * _OVERLAPPING))]
     others += [making.plan("conflict", is_picture=making.draw_picture()) for _ in range(round(more * _CONFLICTING))]
-    plain = [making.plan("plain", is_picture=number % 2 == 1) for number in range(more - len(others))]
-    first, rest = plain[: 2 * writers], plain[2 * writers :] + others
+    # So that each worker meets one of either before it matters.
+    warm = 2 * writers
+    plain = [
+        making.plan("plain", is_picture=number % 2 == 1 if number < warm else making.draw_picture())
+        for number in range(more - len(others))
+    ]
+    first, rest = plain[:warm], plain[warm:] + others
     making.random.shuffle(rest)
     return (*first, *always, *rest)
+
+
+def retries(ids: int, writers: int, seed: int) -> tuple[Plan, ...]:
+    """Return plans for a table of any shape: the same events again, and no others.
+
+    An event is the number of a row, which is its `timestamp`, and a device; what the row is like the backend knows.
+    """
+    random = Random(seed)  # noqa: S311 (as above)
+    plans = []
+    for number in range(ids):
+        event = Activity(str(number), f"drill-device-{random.randint(1, _DEVICES)}", "row", number)
+        kind = _RETRIES[number] if number < len(_RETRIES) else random.choice(("plain", "plain", "overlap"))
+        clients = [Client(event, _FAULTS.get(kind, NO_FAULT))]
+        if kind == "overlap":
+            clients *= random.randint(2, min(4, writers))
+        plans.append(Plan(kind, tuple(clients), alone=kind == "overlap" and number < len(_RETRIES)))
+    return tuple(plans)
+
+
+_RETRIES: tuple[Kind, ...] = ("plain",) * 20 + ("overlap",) * 8 + ("lost",) * 8 + ("dropped",) * 4
+_FAULTS: dict[Kind, Fault] = {"lost": Fault(answer_lost=True), "dropped": Fault(dropped_after=1)}
 
 
 class _Making:

@@ -115,7 +115,7 @@ class _Worker:
         self._store = FaultyStore(open_store(job.objects), job.times.slow_upload, self._announce, self._wait)
         tables = {name: job.scratch.table(name) for name in ("activities", "screenshots")}
         redis = open_redis(job.redis) if job.redis else None
-        place = Place(engine, self._store, job.prefix, tables, job.times, redis, job.redis_prefix)
+        place = Place(engine, self._store, job.prefix, tables, job.times, redis, job.redis_prefix, job.against)
         module, _, name = job.backend.partition(":")
         self._backend: Backend = getattr(importlib.import_module(module), name)(place)
         # The connection is made now: requests that are let go together are to arrive together.
