@@ -47,6 +47,16 @@ def test_the_table_of_transitions_is_the_codes() -> None:
             assert row[3:] == [condition(one), "+ 1" if one.counts else "as it is"]
 
 
+def test_the_picture_of_the_states_has_every_transition_and_state() -> None:
+    picture = re.search(r"### States\n\n```\n(.*?)```", PAGE, re.DOTALL)
+    assert picture
+    for one in TRANSITIONS:
+        guard = condition(one)
+        told = f"{one.name}: {guard}" + (", + 1" if one.counts else "") if guard else one.name
+        assert told in picture[1]
+        assert one.target in picture[1]
+
+
 def shipped() -> dict[str, str]:
     """Return the limits of each protection by the name of its class."""
     modules = [import_module(f"{protections.__name__}.{found.name}") for found in iter_modules(protections.__path__)]
