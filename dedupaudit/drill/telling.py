@@ -19,7 +19,6 @@ BESIDES = 2
 
 TEXTBOOK = "The textbook's versions, and their holes:"
 _LABEL = 10
-_NAME = 17
 _VERDICTS = {
     "holds": "holds",
     "broken": "BROKEN",
@@ -218,17 +217,17 @@ def _speed(one: StrategyResult, cells: Sequence[str], widths: Sequence[int], nam
 
 
 def _explained(result: DrillResult, width: int) -> Iterator[str]:
-    """Yield each hole with what was seen of it, and an example to look for."""
+    """Yield what is wrong with each, what was seen of it, and an example to look for."""
     told = [one for one in result.strategies if one.verdict != "skipped" and (one.holes or one.strategy.hole)]
-    for number, one in enumerate(told):
-        if number == 0:
-            yield ""
-        if one.strategy.hole:
-            yield from labelled(one.strategy.name, one.strategy.hole, width, _NAME)
-        seen = _seen(one.holes) or "nothing of it was seen this time"
-        if one.reason:
-            seen += f"; {visible(one.reason, 300)}"
-        yield from labelled("" if one.strategy.hole else one.strategy.name, f"seen: {seen}", width, _NAME)
+    for one in told:
+        yield ""
+        wrong = "; ".join(filter(None, (one.strategy.hole, visible(one.reason, 300) if one.reason else "")))
+        yield from prose(f"{one.strategy.name}: {wrong}" if wrong else f"{one.strategy.name}:", width, indent=2)
+        for hole in one.holes:
+            what = _HOLES[hole.what][hole.count != 1]
+            yield from prose(f"{hole.count:>9,}  {what}, such as {visible(hole.example, 60)}", width, indent=11)
+        if not one.holes:
+            yield " " * 11 + "nothing of it was seen this time"
 
 
 def _copied(shape: TableShape, width: int) -> list[str]:
@@ -245,7 +244,8 @@ def _copied(shape: TableShape, width: int) -> list[str]:
 def _place(result: DrillResult, width: int) -> list[str]:
     began = result.started_at[:19].replace("T", " ")
     facts = [
-        ("database", f"{visible(result.database, 300)}; {visible(result.scratch, 300)}, which is gone again"),
+        ("database", visible(result.database, 300)),
+        ("scratch", f"{visible(result.scratch, 300)}: it is gone again"),
         ("objects", visible(result.objects, 300)),
         *([("redis", visible(result.redis, 300))] if result.redis else []),
         ("load", f"{plural(result.writers, 'writer')}, {plural(result.ids, 'ID')} for each strategy"),

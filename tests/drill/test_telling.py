@@ -155,11 +155,14 @@ def test_the_recommended_stand_before_the_textbook_and_the_skipped_in_no_row() -
 
 
 def test_a_hole_is_told_with_what_was_seen_of_it() -> None:
-    said = " ".join(told(HELD).split())
     assert (
-        "check-then-act between the look and the act another request looks seen: 37 surplus rows, such as"
-        " activity_1766557428498; 9 double uploads, such as screenshot_1766557428498"
-    ) in said
+        "\ncheck-then-act: between the look and the act another request looks\n"
+        "       37  surplus rows, such as activity_1766557428498\n"
+        "        9  double uploads, such as screenshot_1766557428498\n"
+    ) in told(HELD)
+    assert "\nversion:\n        1  lost event, such as activity_1\n" in told(FAILED)
+    not_shown = told(replace(HELD, strategies=(NOT_SHOWN,)))
+    assert "states-textbook: a crash leaves `uploading` for ever\n           nothing of it was seen" in not_shown
 
 
 def test_what_was_not_counted_is_no_zero() -> None:
