@@ -12,6 +12,9 @@ from dedupaudit.ingest.errors import (
     UploadFailed,
 )
 from dedupaudit.ingest.events import Activity, Process, Screenshot, Stored, Uploaded
+from dedupaudit.ingest.protections.optimistic import OptimisticVersion
+from dedupaudit.ingest.protections.pessimistic import PessimisticLock
+from dedupaudit.ingest.protections.redis_lock import RedisLock
 from dedupaudit.ingest.protections.unique import UniqueConstraint
 from dedupaudit.ingest.rows import RowWriter
 from dedupaudit.ingest.screenshots import ScreenshotWriter
@@ -28,8 +31,11 @@ __all__ = [
     "IdCollision",
     "IngestError",
     "LogFormatter",
+    "OptimisticVersion",
+    "PessimisticLock",
     "Process",
     "ProcessWriter",
+    "RedisLock",
     "Rejected",
     "RowWriter",
     "Screenshot",
