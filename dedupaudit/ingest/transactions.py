@@ -75,19 +75,30 @@ def _once(engine: Engine, work: Callable[[Connection], T], one_insert: bool) -> 
         # Refused, not yet up, too many connections: drivers have no code for most of it.
         raise _Unreachable(error) from error
     with connection:
-        if connection.dialect.name == "sqlite":
-            _begin_sqlite(connection)
-            done = work(connection)
-            connection.commit()
-            return done
-        restore = _begin(connection, one_insert)
         try:
-            done = work(connection)
-            connection.commit()
-        finally:
-            if restore is not None:
-                _restore_mode(connection, restore)
+            return _in_connection(connection, work, one_insert)
+        except BaseException:
+            # Where COMMIT itself failed (SQLite: a reader holds the file), SQLAlchemy would hand the connection back
+            # to its pool with the transaction open.
+            with suppress(SQLAlchemyError):
+                connection.rollback()
+            raise
+
+
+def _in_connection(connection: Connection, work: Callable[[Connection], T], one_insert: bool) -> T:
+    if connection.dialect.name == "sqlite":
+        _begin_sqlite(connection)
+        done = work(connection)
+        connection.commit()
         return done
+    restore = _begin(connection, one_insert)
+    try:
+        done = work(connection)
+        connection.commit()
+    finally:
+        if restore is not None:
+            _restore_mode(connection, restore)
+    return done
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -19,7 +19,9 @@ from dedupaudit.ingest.tables import Column, Described
 Check = Callable[[object], object]
 Row = tuple[object, ...]
 
-_TEXT = re.compile(r"(?:char|text|clob|citext|name\Z|bpchar)", re.IGNORECASE)
+_TEXT = re.compile(
+    r"(?:tiny|medium|long|ci)?text\b|(?:n|var|nvar|bp)?char|(?:native |varying )?character|clob\b|name\Z", re.IGNORECASE
+)
 _FIXED = re.compile(r"(?:char|character|nchar|bpchar)\s*(?:\(|\Z)", re.IGNORECASE)
 _INTEGERS: Final = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "integer": 32, "bigint": 64}
 # MySQL: int(11) unsigned zerofill.
@@ -93,7 +95,7 @@ def check(described: Described, values: Mapping[str, object]) -> dict[str, objec
 
 def is_text(column: Column) -> bool:
     """Say whether a column holds text as it is sent."""
-    return bool(_TEXT.search(column.type))
+    return _TEXT.match(column.type) is not None and not column.type.endswith("[]")
 
 
 def _check(described: Described, column: Column, as_json: bool, required: bool, in_key: bool) -> Check:
@@ -103,7 +105,7 @@ def _check(described: Described, column: Column, as_json: bool, required: bool, 
         return _json_check(described, column, text)
     if is_text(column):
         check = text
-    elif integer := _INTEGER.match(column.type):
+    elif (integer := _INTEGER.match(column.type)) and not column.type.endswith("[]"):
         check = _integer_check(described, integer)
     else:
         check = _other_check(described, text, in_key)
