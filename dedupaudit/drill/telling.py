@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from dedupaudit.display import visible
@@ -18,7 +19,7 @@ BESIDES = 2
 """Sessions beside the writers': that which made the scratch, and the audit's."""
 
 TEXTBOOK = "The textbook's versions, and their holes:"
-_LABEL = 10
+_LABEL = 13
 _VERDICTS = {
     "holds": "holds",
     "broken": "BROKEN",
@@ -64,6 +65,9 @@ def drill_lines(result: DrillResult, width: int = 80, where: str = "") -> list[s
     lines += _explained(result, width)
     if result.against is not None:
         lines += ["", *_copied(result.against, width)]
+        if would_duplicate(result):
+            name = quote(visible(result.against.table))
+            lines += ["", "The way out, with writers running:", f"  dedupaudit migrate plan {name}{where}"]
     return [*lines, "", *_place(result, width), *leftover_lines(result.leftovers, width, where)]
 
 
@@ -121,14 +125,13 @@ def _answer(result: DrillResult, shape: TableShape, width: int) -> list[str]:
     question = f"Would a retry duplicate in {visible(shape.table)} today?"
     (one,) = result.strategies
     key = ", ".join(map(visible, shape.key))
+    requests = plural(one.requests or 0, "request")
     if (duplicates := would_duplicate(result)) is None:
         answer = f"It cannot be said: {visible(one.reason, 600) or 'see below'}."
     elif duplicates:
-        kept = "its constraints let them in" if shape.constraints else f"nothing keeps ({key}) unique"
-        answer = f"YES: {plural(one.duplicates or 0, 'surplus row')} in {plural(one.requests or 0, 'request')}; {kept}."
+        answer = f"YES: {plural(one.duplicates or 0, 'surplus row')} of ({key}) went in, in {requests}."
     else:
-        refused = "; ".join(map(visible, shape.constraints)) or "something"
-        answer = f"No: {refused} refused every one, in {plural(one.requests or 0, 'request')}."
+        answer = f"No: not one second row of ({key}) went in, in {requests}."
     lines = prose(f"{question} {answer}", width, indent=2)
     others = [hole for hole in one.holes if hole.what != "duplicates"]
     if others and duplicates is not None:
@@ -233,7 +236,7 @@ def _explained(result: DrillResult, width: int) -> Iterator[str]:
 def _copied(shape: TableShape, width: int) -> list[str]:
     """Say what of the table was drilled, and what was left out."""
     lines = labelled("table", f"{visible(shape.table)}: its shape was copied, and no row of it", width, _LABEL)
-    facts = (("columns", shape.columns), ("unique", shape.constraints), ("triggers", shape.triggers))
+    facts = (("columns", shape.columns), ("constraints", shape.constraints), ("triggers", shape.triggers))
     for label, names in facts:
         lines += labelled(label, ", ".join(map(visible, names)) or "none", width, _LABEL)
     for what, why in shape.left_out:
@@ -246,7 +249,7 @@ def _place(result: DrillResult, width: int) -> list[str]:
     facts = [
         ("database", visible(result.database, 300)),
         ("scratch", f"{visible(result.scratch, 300)}: it is gone again"),
-        ("objects", visible(result.objects, 300)),
+        *([("objects", visible(result.objects, 300))] if result.against is None else []),
         *([("redis", visible(result.redis, 300))] if result.redis else []),
         ("load", f"{plural(result.writers, 'writer')}, {plural(result.ids, 'ID')} for each strategy"),
         ("began", f"{visible(began)} UTC, took {length(result.seconds)}; --seed {result.seed} sends the same again"),

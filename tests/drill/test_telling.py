@@ -72,10 +72,10 @@ def test_what_nobody_could_judge_is_not_called_held() -> None:
 
 def test_the_question_of_against_is_answered_in_the_first_line() -> None:
     question = "Would a retry duplicate in app.activities today? "
-    assert first(PROTECTED) == question + "No: PRIMARY KEY (id) refused every one, in 1,234 requests."
-    assert first(UNPROTECTED).startswith(
-        question + "YES: 37 surplus rows in 1,234 requests; nothing keeps (id) unique."
-    )
+    assert first(PROTECTED) == question + "No: not one second row of (id) went in, in 1,234 requests."
+    assert first(UNPROTECTED).startswith(question + "YES: 37 surplus rows of (id) went in, in 1,234 requests.")
+    assert "\n  dedupaudit migrate plan app.activities --db sqlite:///app.db\n" in told(UNPROTECTED)
+    assert "migrate plan" not in told(PROTECTED) + told(OPEN)
     assert first(OPEN) == question + "It cannot be said: the trigger guard was left out."
 
 
