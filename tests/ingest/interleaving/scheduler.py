@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from threading import Semaphore, Thread
+from threading import Semaphore, Thread, current_thread
 from typing import Literal
 
 State = Literal["running", "ready", "paused", "blocked", "done"]
@@ -41,13 +41,15 @@ class Killed(BaseException):
 class Step:
     """What an actor is about to do. Two steps commute unless one writes what the other reads or writes.
 
-    `pause`: the actor has nothing to do until another one has written something that this reads.
+    `pause`: the actor has nothing to do until another one has written something that this reads. `waits` says whether
+    it would wait now for what another one holds: then it is nobody's turn to do it.
     """
 
     text: str
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
     pause: bool = False
+    waits: Callable[[], bool] = lambda: False
 
     def commutes(self, other: Step) -> bool:
         """Say whether the two lead to the same in either order."""
@@ -70,6 +72,7 @@ class Actor:
         self._steps = 0
         self._abandoned = False
         self._go = Semaphore(0)
+        self._thread: Thread | None = None
         self._arrived: SimpleQueue[Actor] | None = None
 
     def step(self, step: Step) -> None:
@@ -87,12 +90,18 @@ class Actor:
         if step.text != "ROLLBACK":
             raise Killed
 
+    @property
+    def is_current(self) -> bool:
+        """Say whether it is this actor's thread that asks."""
+        return current_thread() is self._thread
+
     def start(self, body: Callable[[], object], arrived: SimpleQueue[Actor]) -> Thread:
         """Begin, in a thread of its own, to go to the first step."""
-        self._arrived, self.state, self._steps, self._abandoned = arrived, "running", 0, False
-        thread = Thread(target=self._live, args=(body,), name=self.name, daemon=True)
-        thread.start()
-        return thread
+        self._arrived, self._go, self.state = arrived, Semaphore(0), "running"
+        self._steps, self._abandoned = 0, False
+        self._thread = Thread(target=self._live, args=(body,), name=self.name, daemon=True)
+        self._thread.start()
+        return self._thread
 
     def go(self) -> None:
         """Let it do its step. For the scheduler."""
@@ -240,10 +249,13 @@ class _Run:
 
     def _ready(self) -> dict[Actor, Step]:
         """Return who can go. Those who paused can where something moved; where nobody else can, all of them can."""
-        ready = {actor: actor.next for actor in self._actors if actor.state == "ready"}
-        if not ready:
-            ready = {actor: actor.next for actor in self._actors if actor.state == "paused"}
+        ready = self._able("ready") or self._able("paused")
+        if not ready and set(self._states()) != {"done"}:
+            raise Stuck("\n".join([*self._lines, str(self._states())]))
         return ready
+
+    def _able(self, state: State) -> dict[Actor, Step]:
+        return {actor: actor.next for actor in self._actors if actor.state == state and not actor.next.waits()}
 
     def _choose(self, ready: dict[Actor, Step]) -> Actor:
         if self.cut:
