@@ -5,12 +5,13 @@ from __future__ import annotations
 import atexit
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
-from threading import Event
-from typing import Literal, get_args
+from threading import Event, Thread
+from typing import Any, Literal, get_args
 from uuid import uuid4
 
 from sqlalchemy import Engine, NullPool, create_engine, make_url, text
@@ -52,6 +53,30 @@ def engine_of(kind: Kind, shape: Shape, isolation: str | None = None) -> Engine:
     """Return a new engine, each of whose connections is new; `isolation` is its default otherwise."""
     made = create_engine(address(kind, shape), poolclass=NullPool)
     return made.execution_options(isolation_level=isolation) if isolation else made
+
+
+class Asked(Thread):
+    """A request under way, in a thread of its own: `answer` waits for what came of it, and raises what it raised."""
+
+    def __init__(self, ask: Callable[[], Any]) -> None:
+        super().__init__(daemon=True)
+        self._ask = ask
+        self._answer: Any = AssertionError("there is no answer")
+        self.start()
+
+    def run(self) -> None:
+        """Ask."""
+        try:
+            self._answer = self._ask()
+        except BaseException as error:
+            self._answer = error
+
+    def answer(self) -> Any:
+        """Wait for the answer."""
+        self.join(60)
+        if isinstance(self._answer, BaseException):
+            raise self._answer
+        return self._answer
 
 
 class HeldStore(LocalStore):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from threading import Barrier, Event, Thread
+from threading import Barrier
 from typing import Any, cast
 from uuid import uuid4
 
@@ -17,7 +17,8 @@ from dedupaudit.drill.broken.textbook import Textbook
 from dedupaudit.drill.protocol import Answer, Backend, Place, Shape, Times
 from dedupaudit.errors import SourceError
 from dedupaudit.ingest.events import Activity, Screenshot
-from tests.drill.places import KINDS, HeldStore, Kind, place_of
+from tests.drill.places import KINDS, Asked, HeldStore, Kind, place_of
+from tests.faults.targets import until
 
 Make = Callable[[Place], Backend]
 Placed = Callable[..., Place]
@@ -59,24 +60,6 @@ def store_of(place: Place) -> HeldStore:
 def rows(place: Place, table: str, event_id: str) -> list[Any]:
     with place.engine.connect() as connection:
         return list(connection.execute(text(f"SELECT * FROM {table} WHERE id = :id"), {"id": event_id}).mappings())
-
-
-class Asked(Thread):
-    """A request under way: `answer` waits for what was said."""
-
-    def __init__(self, ask: Callable[[], Answer]) -> None:
-        super().__init__(daemon=True)
-        self._ask = ask
-        self._said: Answer | None = None
-        self.start()
-
-    def run(self) -> None:
-        self._said = self._ask()
-
-    def answer(self) -> Answer:
-        self.join(60)
-        assert self._said is not None
-        return self._said
 
 
 def side_by_side(make: Make, place: Place, ask: Callable[[Backend], Answer]) -> list[Answer]:
@@ -163,7 +146,7 @@ def test_the_lock_of_a_slow_upload_expires_and_its_del_releases_somebody_elses(p
     other.go.clear()
     one = Asked(lambda: redis_textbook.make(first).screenshot(shot))
     assert slow.began.wait(60)
-    wait_for(lambda: not first.redis.exists(lock))
+    until(lambda: not first.redis.exists(lock), "the lock to expire")
     two = Asked(lambda: redis_textbook.make(second).screenshot(shot))
     assert other.began.wait(60)
     assert first.redis.pttl(lock) > 1000
@@ -224,12 +207,3 @@ def test_an_error_of_postgresql_is_told_with_its_code(placed: Placed) -> None:
     said = states_textbook.make(place).activity(replace(activity(), type="x" * 51))
     assert said.said == "failed"
     assert said.error.startswith("22001 ")
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    tick = Event()
-    for _ in range(6000):
-        if condition():
-            return
-        tick.wait(0.01)
-    raise AssertionError("it never came")

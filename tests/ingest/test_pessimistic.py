@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from threading import Barrier, Event, Thread
+from functools import partial
+from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +17,8 @@ from dedupaudit.ingest.protections.pessimistic import PessimisticLock
 from dedupaudit.ingest.tables import ACTIVITIES, SCREENSHOTS, Described, Table, describe
 from dedupaudit.ingest.transactions import in_transaction
 from dedupaudit.ingest.violations import is_deadlock
-from tests.drill.places import address
+from tests.drill.places import Asked, address
+from tests.repair.faults import wait_for
 from tests.servers.fixtures import shared_mariadb, shared_postgresql
 
 LOCK = PessimisticLock()
@@ -50,31 +52,14 @@ def new_activity() -> dict[str, object]:
 def waiting(dialect: str) -> str:
     """Return the one statement that waits for a lock, once there is one."""
     server = shared_postgresql() if dialect == "postgresql" else shared_mariadb()
-    tick = Event()
-    for _ in range(400):
-        rows = server.execute(WAITING[dialect])
-        if rows and rows[0][0]:
-            return str(rows[0][0])
-        # InnoDB says the same again to who asks more often than every 0.1 s.
-        tick.wait(0.15)
-    raise AssertionError("nobody waits")
+    rows: list[Any] = []
 
+    def somebody_waits() -> bool:
+        rows[:] = server.execute(WAITING[dialect])
+        return bool(rows and rows[0][0])
 
-class Second(Thread):
-    """Another request, in a transaction of its own; `result` waits for it."""
-
-    def __init__(self, work: Any) -> None:
-        super().__init__(daemon=True)
-        self._work = work
-        self._done: list[Any] = []
-        self.start()
-
-    def run(self) -> None:
-        self._done.append(self._work())
-
-    def result(self) -> Any:
-        self.join(60)
-        return self._done[0]
+    wait_for(somebody_waits)
+    return str(rows[0][0])
 
 
 def test_a_second_claim_waits_at_the_row_and_then_sees_the_first(engine: Engine) -> None:
@@ -82,9 +67,9 @@ def test_a_second_claim_waits_at_the_row_and_then_sees_the_first(engine: Engine)
     assert in_transaction(engine, lambda connection: LOCK.insert(connection, table, row))
     with engine.begin() as connection:
         assert LOCK.claim(connection, table, (row["id"],), 60) is not None
-        second = Second(lambda: in_transaction(engine, lambda other: LOCK.claim(other, table, (row["id"],), 60)))
+        second = Asked(lambda: in_transaction(engine, lambda other: LOCK.claim(other, table, (row["id"],), 60)))
         assert "FOR UPDATE" in waiting(table.dialect)
-    assert second.result() is None
+    assert second.answer() is None
 
 
 def test_the_lock_ends_with_the_claim_and_is_not_held_during_an_upload(engine: Engine) -> None:
@@ -100,11 +85,11 @@ def test_where_no_row_is_there_nothing_is_locked_and_the_constraint_decides(engi
     table, row = described(engine, ACTIVITIES), new_activity()
     with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection:
         assert LOCK.insert(connection, table, row)
-        second = Second(lambda: in_transaction(engine, lambda other: LOCK.insert(other, table, row)))
+        second = Asked(lambda: in_transaction(engine, lambda other: LOCK.insert(other, table, row)))
         # PostgreSQL's SELECT saw nothing, and waited for nothing; InnoDB's waits for the row that is not yet committed.
         assert ("INSERT" if table.dialect == "postgresql" else "FOR UPDATE") in waiting(table.dialect)
         connection.commit()
-    assert second.result() is False
+    assert second.answer() is False
 
 
 def test_at_repeatable_read_innodb_deadlocks_on_the_gap_which_is_why_it_runs_at_read_committed() -> None:
@@ -124,8 +109,8 @@ def test_at_repeatable_read_innodb_deadlocks_on_the_gap_which_is_why_it_runs_at_
                 return "deadlock"
             return "stored" if stored else "duplicate"
 
-    asked = [Second(insert) for _ in range(2)]
-    assert sorted(one.result() for one in asked) == ["deadlock", "stored"]
+    asked = [Asked(insert) for _ in range(2)]
+    assert sorted(one.answer() for one in asked) == ["deadlock", "stored"]
     engine.dispose()
 
 
@@ -140,8 +125,8 @@ def test_at_read_committed_equal_inserts_meet_without_a_deadlock() -> None:
 
     for _ in range(5):
         row = new_activity()
-        asked = [Second(lambda row=row: insert(row)) for _ in range(8)]
-        assert sorted(one.result() for one in asked) == [False] * 7 + [True]
+        asked = [Asked(partial(insert, row)) for _ in range(8)]
+        assert sorted(one.answer() for one in asked) == [False] * 7 + [True]
     assert before and server.execute("SHOW GLOBAL STATUS LIKE 'innodb_deadlocks'") == before
     engine.dispose()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from threading import Event, Thread
 from typing import Any
@@ -20,6 +20,7 @@ from dedupaudit.ingest.errors import Unavailable, Unprotected
 from dedupaudit.ingest.protections import redis_lock
 from dedupaudit.ingest.protections.redis_lock import RedisLock, connect
 from dedupaudit.sources.logs.words import classifier
+from tests.faults.targets import until
 from tests.servers.proxy import Proxy
 from tests.servers.redis import RedisServer
 
@@ -45,15 +46,6 @@ def own() -> Iterator[RedisServer]:
 @pytest.fixture
 def prefix() -> str:
     return f"lock_{uuid4().hex}:"
-
-
-def wait_for(condition: Callable[[], Any]) -> None:
-    tick = Event()
-    for _ in range(6000):
-        if condition():
-            return
-        tick.wait(0.01)
-    raise AssertionError("it never came")
 
 
 def locks_of(client: redis_py.Redis, prefix: str) -> list[Any]:
@@ -113,13 +105,16 @@ def test_each_key_has_a_lock_of_its_own_of_a_fixed_length(client: redis_py.Redis
 def test_a_holder_renews_its_lock_for_as_long_as_it_works(
     client: redis_py.Redis, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    wait_for(lambda: not renewals())
+    until(lambda: not renewals(), "the last renewal thread to end")
     lock = eager(client, prefix)
     with lock.held(("slow",)), lock.held(("slow too",)):
         for _ in range(2):
             for name in locks_of(client, prefix):
                 client.pexpire(name, 30_000)
-            wait_for(lambda: [int(client.pttl(name)) > 30_000 for name in locks_of(client, prefix)] == [True, True])
+            until(
+                lambda: [int(client.pttl(name)) > 30_000 for name in locks_of(client, prefix)] == [True, True],
+                "both to be renewed",
+            )
         assert renewals() == 1
     assert not locks_of(client, prefix)
     assert not caplog.records
@@ -159,7 +154,7 @@ def test_a_lost_lock_is_told_once_and_the_next_holders_is_neither_released_nor_r
     with eager(client, prefix).held(("activity_\x1b[31m1",)):
         (name,) = locks_of(client, prefix)
         client.set(name, "somebody else's", px=50_000)
-        wait_for(lambda: warned(caplog, r"the lock of activity_\x1b[31m1 ended"))
+        until(lambda: warned(caplog, r"the lock of activity_\x1b[31m1 ended"), "the loss to be told")
         assert int(client.pttl(name)) > 1000
     assert client.get(name) in ("somebody else's", b"somebody else's")
     assert warned(caplog, "ended") == 1
@@ -186,7 +181,7 @@ def test_a_redis_that_restarts_empty_loses_the_lock_and_stops_nothing(
         lock = eager(client)
         with lock.held(("activity_1",)):
             own.restart()
-            wait_for(lambda: warned(caplog, "ended"))
+            until(lambda: warned(caplog, "ended"), "the loss to be told")
         with lock.held(("activity_1",)):
             assert client.exists(*locks_of(client, "dedupaudit:"))
     assert warned(caplog, "ended") == 1
@@ -268,7 +263,7 @@ def test_who_lost_the_answer_does_not_wait_for_itself(redis: RedisServer, prefix
             proxy.cut_after = proxy.forwarded
             thread = Thread(target=hold, daemon=True)
             thread.start()
-            wait_for(lambda: locks_of(direct, prefix))
+            until(lambda: locks_of(direct, prefix), "the lock to be taken")
             proxy.cut_after = None
             assert held.wait(60)
             thread.join()
@@ -276,20 +271,20 @@ def test_who_lost_the_answer_does_not_wait_for_itself(redis: RedisServer, prefix
 
 
 def test_thousands_of_locks_leave_no_thread_behind(redis: RedisServer, prefix: str) -> None:
-    wait_for(lambda: not renewals())
+    until(lambda: not renewals(), "the last renewal thread to end")
     with closing(redis.client()) as client:
         lock = RedisLock(client, prefix=prefix, ttl=0.3)
         most = 0
         for number in range(10_000):
             with lock.held((number,)):
                 most = max(most, renewals())
-        wait_for(lambda: not renewals())
+        until(lambda: not renewals(), "the last renewal thread to end")
         # One may still be ending while the next begins.
         assert most in (1, 2)
         with lock.held(("again",)):
             assert renewals() == 1
         assert not locks_of(client, prefix)
-        wait_for(lambda: not renewals())
+        until(lambda: not renewals(), "the last renewal thread to end")
 
 
 def test_connect_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
