@@ -36,7 +36,7 @@ _COLUMNS = {
 _UNFINISHED = ("pending", "uploading")
 _AT_ONCE = 8
 _SURE = 0.9
-"""Two uploads of one key that began within this share of a lease: the first one's cannot have expired."""
+"""Of a lease, this share is certainly not over, whatever the clocks of server and backend make of it."""
 _Row = Mapping[str, Any]
 
 
@@ -329,8 +329,8 @@ def _distinct(events: Iterable[Event]) -> list[Event]:
 def double_uploads(puts: Iterable[Put], lease: float) -> list[str]:
     """Return the key of each upload that should not have been: over an object, or beside another upload of the key.
 
-    Beside another: that one did not fail, and began so shortly before that its lease cannot have expired, nor this
-    one's own since it was asked. After that, a second upload is what a lease is for.
+    Beside another: that one did not fail, and both were asked for so shortly before that no lease that they took can
+    have expired. After that, a second upload is what a lease is for.
     """
     by_key: dict[str, list[Put]] = defaultdict(list)
     for put in sorted(puts, key=lambda one: one.began):
@@ -342,7 +342,7 @@ def double_uploads(puts: Iterable[Put], lease: float) -> list[str]:
             id(put)
             for number, put in enumerate(uploads)
             if put.began - put.asked < _SURE * lease
-            and any(not one.failed and put.began - one.began < _SURE * lease for one in uploads[:number])
+            and any(not one.failed and put.began - one.asked < _SURE * lease for one in uploads[:number])
         }
         found += [key] * len(beside | set(map(id, written[1:])))
     return found

@@ -191,7 +191,8 @@ class _Making:
             # Half of the zombies come back with another picture than the one that was stored while they slept.
             yield from [Client(event if number % 2 else _other_picture(event), after="upload")] * (number % 2 + 1)
         else:
-            yield Client(event, Fault(then="pause", upload_fails=True))
+            # Nobody sends it again for the zombie, and mends what it broke.
+            yield Client(event, Fault(then="pause", upload_fails=True), leaves=True)
             yield Client(event, after="upload")
 
     def _activity(self) -> Activity:
