@@ -33,13 +33,13 @@ def scratch_of(database: DatabaseSettings) -> Iterator[Scratch]:
 
 @contextmanager
 def copied(
-    url: str, name: str, values: Mapping[str, str] | None = None, **configured: Any
+    url: str, asked: str, values: Mapping[str, str] | None = None, **configured: Any
 ) -> Iterator[tuple[Scratch, AgainstTable]]:
     """Copy a table into a scratch for the block."""
     database = settings_of(url)
-    settings = Settings((database,), {name: TableSettings(**configured)} if configured else {})
+    settings = Settings((database,), {asked: TableSettings(**configured)} if configured else {})
     with scratch_of(database) as scratch:
-        yield scratch, copy(scratch, settings, name, values or {})
+        yield scratch, copy(scratch, settings, asked, values or {})
 
 
 def send(scratch: Scratch, against: AgainstTable, *rows: dict[str, object]) -> list[str]:

@@ -145,7 +145,7 @@ def _is_odd(kind: str, piece: str, sql: str, end: int) -> bool:
         return piece.startswith("/*") and "/*" in piece[2:]
     if kind == "text":
         # Whether a backslash before a quote escapes it depends on a setting.
-        return "\\'" in piece
+        return "\\'" in piece and piece[0] not in "eE"
     if kind == "other":
         return (
             piece in "'\"`$\0"

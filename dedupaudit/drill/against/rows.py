@@ -23,6 +23,7 @@ Kind = Literal[
 
 _FIRST = 1_766_557_428_000
 """Of the IDs: milliseconds since 1970, as the client makes them."""
+_MOST = 9_999
 _DAY = date(2025, 12, 24)
 _VARIED: tuple[Kind, ...] = ("json", "text", "integer", "decimal", "float", "bytes", "year")
 """Of what kind a column is in which payloads are made to differ, the best first."""
@@ -97,6 +98,8 @@ def plans(table: Table, fields: Sequence[Field], values: Mapping[str, str]) -> I
                 " could be told from a new event",
                 f'name the column of the sent ID: [tables.{visible(table.name)}] key = ["COLUMN"]',
             )
+        # What is too small for so many is told before the drill begins.
+        key_value(field, _MOST, table.name)
     named = _named(table, by_name, values)
     device = by_name.get(table.device.name) if table.device else None
     taken = {field.name for field in key} | set(named) | ({device.name} if device else set())

@@ -150,7 +150,8 @@ def make(settings: DatabaseSettings, interrupt: Interrupt) -> MysqlScratch:
         while True:
             interrupt.check()
             name = new_name()
-            alive.rows(f"SELECT GET_LOCK({literal(name)}, 0)")
+            if alive.rows(f"SELECT GET_LOCK({literal(name)}, 0)") != [("1",)]:
+                continue
             # As the database beside it: its collation is that of what a trigger compares.
             like = alive.rows("SELECT @@character_set_database, @@collation_database")[0]
             try:

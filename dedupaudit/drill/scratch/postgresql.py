@@ -146,9 +146,11 @@ def make(settings: DatabaseSettings, interrupt: Interrupt) -> PostgresqlScratch:
         while True:
             interrupt.check()
             name = new_name()
+            if not alive.rows(_lock(name, "pg_try_advisory_lock"))[0][0]:
+                continue
             try:
                 # One transaction: a schema without its marker would never be cleaned.
-                alive.raw("; ".join([_lock(name), f"CREATE SCHEMA {quote(name)}", *_marked(name)]))
+                alive.raw("; ".join([f"CREATE SCHEMA {quote(name)}", *_marked(name)]))
             except psycopg2.Error as error:
                 alive.rows("SELECT pg_catalog.pg_advisory_unlock_all()")
                 if error.pgcode != _DUPLICATE_SCHEMA:
@@ -208,7 +210,7 @@ def _application(name: str) -> str:
     return f"dedupaudit drill {name.rpartition('_')[2]}"
 
 
-def _lock(name: str, function: str = "pg_advisory_lock") -> str:
+def _lock(name: str, function: str) -> str:
     return f"SELECT pg_catalog.{function}({_LOCK_CLASS}, {number_of(name)})"
 
 
