@@ -90,8 +90,9 @@ def renew(connection: Connection, table: Described, key: Key, token: int) -> boo
 
 
 def sweep(connection: Connection, table: Described, key: Key, token: int, lease: float) -> bool:
-    """Take one claim back whose lease is over. False: it was completed, given back or renewed meanwhile."""
-    return _changed(connection, _Sql(table).change((SWEEP,), key, lease=lease, token=token))
+    """Take this claim back if its lease is over. False: it was completed, given back, renewed or taken meanwhile."""
+    sql = _Sql(table)
+    return _changed(connection, sql.change((SWEEP,), key, lease=lease).add(f" AND {sql.token} = {table.mark}", token))
 
 
 def expired(connection: Connection, table: Described, lease: float, limit: int) -> list[tuple[Key, int]]:
@@ -163,7 +164,7 @@ class _Sql:
             statement.add(f"{' OR ' if number else ''}({_is(self.status, transition)}")
             if transition.lease_over:
                 statement.add(f" AND coalesce({self.age}, {_LONG_AGO}) > {mark}", lease)
-            if transition.by_token or token is not None:
+            if transition.by_token:
                 statement.add(f" AND {self.token} = {mark}", token)
             statement.add(")")
         return statement.add(")")

@@ -123,7 +123,17 @@ def test_what_happens_in_each_state_is_what_the_table_of_transitions_says(databa
     happened: dict[tuple[str, bool, str], tuple[object, str, int]] = {}
     for status in ("pending", "uploading", "completed", "failed"):
         for over in (False, True):
-            for call in ("claim", "renew 4", "renew 3", "complete 4", "complete 3", "fail 4", "fail 3", "sweep 4"):
+            for call in (
+                "claim",
+                "renew 4",
+                "renew 3",
+                "complete 4",
+                "complete 3",
+                "fail 4",
+                "fail 3",
+                "sweep 4",
+                "sweep 3",
+            ):
                 put_back(database, status, over=over)
                 name, _, token = call.partition(" ")
                 said = getattr(rows, name)(*([int(token)] if token else []))
@@ -220,10 +230,8 @@ def test_columns_and_tables_of_any_name_and_a_version_that_counts(database: Data
     types = {"postgresql": "timestamptz", "mariadb": "timestamp(3) NOT NULL DEFAULT NOW(3)", "sqlite": "TEXT"}
     database.run(
         f"CREATE TABLE {odd} (id varchar(40) PRIMARY KEY, {odd} varchar(20), tries int, {quote}at:%d{quote}"
-        f" {types[database.name]}, v int)".replace("%", "%%" if database.name != "sqlite" else "%"),
-        f"INSERT INTO {odd} VALUES ('{KEY[0]}', 'pending', NULL, {OVER[database.name]}, 7)".replace(
-            "%", "%%" if database.name != "sqlite" else "%"
-        ),
+        f" {types[database.name]}, v int)",
+        f"INSERT INTO {odd} VALUES ('{KEY[0]}', 'pending', NULL, {OVER[database.name]}, 7)",
     )
     name = f"we {quote}ird:%s?"
     columns = {"status": name, "retry_count": "tries", "updated_at": "at:%d"}

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 SHOT = Screenshot("screenshot_1766557428498", "device_1", 1766557428498, b"\xff\xd8 a picture")
 KEY = "screenshots/device_1/screenshot_1766557428498.jpg"
-_AGO = {
+AGO = {
     "postgresql": "clock_timestamp() - interval '1 day'",
     "mariadb": "NOW(6) - INTERVAL 1 DAY",
     "sqlite": "strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 day')",
@@ -74,7 +74,7 @@ class Uploads:
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
 
     def end_lease(self) -> None:
-        self.database.run(f"UPDATE screenshots SET updated_at = {_AGO[self.database.name]}")
+        self.database.run(f"UPDATE screenshots SET updated_at = {AGO[self.database.name]}")
 
 
 class Running(Generic[T]):
