@@ -213,7 +213,7 @@ def _heads(widths: Sequence[int], names: int, gap: str) -> Iterator[str]:
 def _speed(one: StrategyResult, cells: Sequence[str], widths: Sequence[int], names: int) -> str:
     deadlocks, rate, half, most = _right(cells, widths)
     verdict = f"  {_VERDICTS[one.verdict]}".ljust(names)
-    return f"{verdict}  {deadlocks} deadlocks {rate} per second   p50 {half} ms   p99 {most} ms"
+    return f"{verdict}  {deadlocks} deadlocks {rate} a second  p50 {half} ms  p99 {most} ms"
 
 
 # ---- what stands below it

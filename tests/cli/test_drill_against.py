@@ -1,4 +1,4 @@
-"""`drill --against`: would a retry duplicate in this table today? Before `migrate`, after it, and where nobody knows."""
+"""`drill --against`: would a retry duplicate here today? Before `migrate`, after it, and where nobody can say."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def test_every_figure_stands_below_its_head() -> None:
 
 def test_eighty_columns_have_the_same_figures_on_two_lines() -> None:
     narrow, wide = told(HELD, 80), told(HELD, 160)
-    assert "413 per second   p50 3.4 ms   p99 1,105 ms" in narrow
+    assert "413 a second  p50 3.4 ms  p99 1,105 ms" in narrow
     row = next(line for line in wide.splitlines() if line.startswith("unique"))
     short = next(line for line in narrow.splitlines() if line.startswith("unique"))
     assert row.startswith(short.rstrip())
