@@ -1,0 +1,107 @@
+"""Faults on order: what a driver says of a connection that is lost after its COMMIT, and what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, NullPool, create_engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from dedupaudit.drill.faults import FaultyEngine, FaultyStore
+from dedupaudit.drill.scenario import NO_FAULT, Fault
+from dedupaudit.errors import SourceError
+from dedupaudit.stores.local import LocalStore
+from tests.servers.mariadb import MariadbServer
+from tests.servers.postgresql import PostgresqlServer
+
+DEADLOCKS = {
+    "postgresql": "DO $$ BEGIN RAISE EXCEPTION 'd' USING ERRCODE = '40P01'; END $$",
+    "mariadb": "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213",
+}
+
+
+@pytest.fixture(params=DEADLOCKS)
+def engine(
+    request: pytest.FixtureRequest, postgresql: PostgresqlServer, mariadb: MariadbServer
+) -> Iterator[tuple[str, Engine]]:
+    url = (postgresql if request.param == "postgresql" else mariadb).create_database("faults")
+    made = create_engine(
+        url.replace("mariadb:", "mysql+pymysql:").replace("postgresql:", "postgresql+psycopg2:"), poolclass=NullPool
+    )
+    with made.begin() as connection:
+        connection.execute(text("CREATE TABLE t (a int)"))
+    yield request.param, made
+    made.dispose()
+
+
+def insert(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO t VALUES (1)"))
+
+
+def rows(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM t")).scalar_one())
+
+
+def test_a_connection_that_breaks_after_its_commit_has_committed(engine: tuple[str, Engine]) -> None:
+    _, made = engine
+    faulty = FaultyEngine(made)
+    faulty.begin(Fault(dropped_after=2))
+    insert(made)
+    with pytest.raises(OperationalError) as caught:
+        insert(made)
+    assert caught.value.connection_invalidated
+    assert rows(made) == 2
+    # Once for each request, and not where it is not ordered.
+    insert(made)
+    faulty.begin(NO_FAULT)
+    insert(made)
+    assert rows(made) == 4
+
+
+def test_deadlocks_are_counted_and_other_errors_are_not(engine: tuple[str, Engine]) -> None:
+    kind, made = engine
+    faulty = FaultyEngine(made)
+    faulty.begin(NO_FAULT)
+    for statement in (DEADLOCKS[kind], "SELECT nothing", DEADLOCKS[kind]):
+        with pytest.raises(DBAPIError), made.begin() as connection:
+            connection.execute(text(statement))
+    assert faulty.deadlocks == 2
+    faulty.begin(NO_FAULT)
+    assert faulty.deadlocks == 0
+
+
+def test_sqlite_has_no_connection_to_lose(tmp_path: Path) -> None:
+    made = create_engine(f"sqlite:///{tmp_path}/app.db")
+    with made.begin() as connection:
+        connection.execute(text("CREATE TABLE t (a int)"))
+    faulty = FaultyEngine(made)
+    faulty.begin(Fault(dropped_after=1))
+    insert(made)
+    assert rows(made) == 1
+    made.dispose()
+
+
+def test_the_first_upload_of_a_request_suffers_and_every_one_is_noted(tmp_path: Path) -> None:
+    said: list[str] = []
+    store = FaultyStore(
+        LocalStore(tmp_path.as_uri()), 0.0, lambda: said.append("uploading"), lambda: said.append("waited")
+    )
+    store.begin(Fault(then="pause", upload_fails=True))
+    with pytest.raises(SourceError, match="as the drill had it"):
+        store.put("a", b"1")
+    assert store.put("a", b"1")
+    assert not store.put("a", b"2")
+    assert store.holds("a", b"1")
+    assert said == ["uploading", "waited"]
+    assert [(put.key, put.written, put.failed) for put in store.puts()] == [
+        ("a", False, True),
+        ("a", True, False),
+        ("a", False, False),
+    ]
+    store.begin(NO_FAULT)
+    assert store.put("a", b"3", overwrite=True)
+    assert len(store.puts()) == 1
