@@ -10,7 +10,7 @@ from dedupaudit.drill.protocol import DrillResult, StrategyResult, TableShape
 from dedupaudit.errors import ExitCode
 
 SCHEMA = "dedupaudit.drill/1"
-_FIGURES = (
+FIGURES = (
     "requests", "rows", "duplicates", "lost", "objects", "double_uploads", "wrong_answers", "stuck", "deadlocks",
     "per_second", "p50_ms", "p99_ms",
 )  # fmt: skip
@@ -68,7 +68,7 @@ def _strategy(one: StrategyResult) -> dict[str, object]:
         "says": strategy.says,
         "hole": strategy.hole or None,
         "shape": strategy.shape,
-        **{name: getattr(one, name) for name in _FIGURES},
+        **{name: getattr(one, name) for name in FIGURES},
         "holes": [asdict(hole) for hole in one.holes],
     }
 

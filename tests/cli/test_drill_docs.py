@@ -14,11 +14,12 @@ from dedupaudit.drill.answering import cleaned_json, drill_json
 from dedupaudit.drill.protocol import Hole, Verdict
 from dedupaudit.drill.scenario import Kind
 from dedupaudit.drill.strategies import STRATEGIES
+from dedupaudit.drill.telling import drill_lines
 from dedupaudit.errors import ExitCode
 from tests.cli.drilling import databases_of, schemas_of
 from tests.cli.reading import said, strict_json
 from tests.conftest import ROOT, Run
-from tests.drill.samples import HELD, OPEN
+from tests.drill.samples import HELD, OF_PAGE, OPEN
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgresql import PostgresqlServer
 
@@ -91,6 +92,12 @@ def test_every_option_of_the_page_is_one_of_the_commands() -> None:
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE))
     own = {"--redis", "--strategy", "--writers", "--ids", "--seed", "--against", "--value", "--clean", "--objects"}
     assert own - {"--strategy"} <= named <= known
+
+
+def test_the_sample_is_what_is_printed_today() -> None:
+    sample = re.search(r"<!-- sample: dedupaudit drill -->\n```\n(.*?)```", PAGE, re.DOTALL)
+    assert sample
+    assert sample[1].splitlines() == drill_lines(OF_PAGE, 80)
 
 
 # ---- the logins

@@ -50,6 +50,9 @@ def checked(seen: dict[str, Completed], folder: Path) -> None:
     assert b"Nothing was lost: " in seen["dedupaudit repair show last"].out
     assert b"clean: " in seen["dedupaudit scan processes --check duplicate_ids --check missing_unique"].out
     assert b"is unique" in seen["dedupaudit migrate status processes"].out
+    answer = " ".join(seen["dedupaudit drill --against processes"].out.decode().split())
+    (quoted,) = re.findall(r"`(Would a retry [^`]+)`", PAGE)
+    assert answer.startswith(quoted)
     assert (folder / "incident.html").read_text(encoding="utf-8").startswith("<!")
     assert (folder / "incident.md").stat().st_size
     for quoted, command in (("surplus rows by day", "scan processes"), ("Cause", "explain process_1766391298432")):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+from dedupaudit.drill.answering import FIGURES
 from dedupaudit.drill.protocol import DrillResult, Hole, Strategy, StrategyResult, TableShape
+from dedupaudit.drill.strategies import STRATEGIES
 
 UNIQUE = Strategy("unique", True, "m:f", "target", "one INSERT; the violation of the constraint is caught")
 REDIS_LOCK = Strategy("redis-lock", True, "m:f", "target", "a lock with a token", needs_redis=True)
@@ -83,3 +86,45 @@ OPEN = replace(
     strategies=(replace(CLEAN, verdict="unknown", reason="the trigger guard was left out"),),
     against=replace(SHAPE, left_out=(("trigger guard", "it writes to another schema"),), uncertain=True),
 )
+
+
+_ACTIVITY, _SHOT = "activity_1766557460018", "screenshot_1766557437830"
+_OBJECT = "screenshots/device-2/screenshot_1766557434447.jpg"
+_FIGURES: dict[str, tuple[tuple[float, ...], tuple[Hole, ...]]] = {
+    "unique": ((761, 500, 0, 0, 145, 0, 0, 0, 0, 198, 43, 542), ()),
+    "redis-lock": ((761, 500, 0, 0, 145, 0, 0, 0, 0, 143, 90, 836), ()),
+    "for-update": ((763, 500, 0, 0, 145, 0, 0, 0, 0, 123, 60, 684), ()),
+    "version": ((761, 500, 0, 0, 145, 0, 0, 0, 0, 334, 16, 319), ()),
+    "check-then-act": (
+        (765, 721, 222, 24, 146, 69, 24, 0, 0, 293, 55, 170),
+        (Hole("duplicates", 222, _SHOT), Hole("lost", 24, _ACTIVITY), Hole("double_uploads", 69, _OBJECT)),
+    ),
+    "redis-textbook": (
+        (767, 505, 6, 33, 145, 6, 33, 0, 0, 137, 101, 1101),
+        (Hole("duplicates", 6, _SHOT), Hole("lost", 33, _ACTIVITY), Hole("double_uploads", 6, _OBJECT)),
+    ),
+    "for-update-bare": (
+        (764, 699, 200, 27, 146, 69, 27, 0, 0, 210, 78, 440),
+        (Hole("duplicates", 200, _SHOT), Hole("lost", 27, _ACTIVITY), Hole("double_uploads", 69, _OBJECT)),
+    ),
+    "states-textbook": (
+        (780, 500, 0, 36, 142, 21, 33, 4, 0, 160, 39, 575),
+        (Hole("lost", 36, _ACTIVITY), Hole("wrong_answers", 33, _ACTIVITY), Hole("stuck", 4, _SHOT)),
+    ),
+}
+
+
+def _of_page(strategy: Strategy) -> StrategyResult:
+    counts, holes = _FIGURES[strategy.name]
+    figures: dict[str, Any] = dict(zip(FIGURES, counts, strict=True))
+    return StrategyResult(strategy, "holds" if strategy.recommended else "hole_shown", holes=holes, **figures)
+
+
+OF_PAGE = replace(
+    HELD,
+    scratch="schema dedupaudit_drill_17bb4f94 in staging/app",
+    redis="redis://cache",
+    strategies=tuple(map(_of_page, STRATEGIES)),
+    seconds=89.7,
+)
+"""What docs/drill.md shows: a drill of every strategy on two slow processors."""
