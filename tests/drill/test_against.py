@@ -186,3 +186,19 @@ def test_a_partitioned_table_is_copied_as_one(tmp_path: Path) -> None:
     with copied(url, "t", key=("id",)) as (scratch, against):
         assert rows_after_a_retry(scratch, against) == 1
         assert "its partitions" in against.shape.constraints
+
+
+@pytest.mark.parametrize("database", [POSTGRESQL, MARIADB], indirect=True, ids=lambda database: str(database.name))
+def test_under_the_guard_of_a_migration_it_says_that_one_is_under_way(migrating: Migrating, database: Database) -> None:
+    plan = migrating.look("activities", strategy="guarded")
+    database.run(*(statement for step in plan.steps if step.name == "guard" for statement in step.sql))
+    before = database.schema()
+    with copied(migrating.url, "activities", key=("activity_id",)) as (scratch, against):
+        left = dict(against.shape.left_out)
+        guarding = [what for what, why in left.items() if "the migration is under way" in why]
+        assert guarding
+        assert all(what.startswith("trigger dedupaudit_guard_") for what in guarding)
+        assert against.shape.triggers == ()
+        assert against.shape.uncertain
+        assert rows_after_a_retry(scratch, against) == 2
+    assert database.schema() == before

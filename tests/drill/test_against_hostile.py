@@ -208,6 +208,17 @@ def test_a_domain_of_the_users_own_functions_cannot_be_drilled(outsiders: str) -
         pass
 
 
+def test_a_rule_that_swallows_duplicates_leaves_it_open(outsiders: str) -> None:
+    POSTGRESQL.run(
+        "DROP TABLE IF EXISTS t; CREATE TABLE t (id text NOT NULL, v int)",
+        "CREATE RULE once AS ON INSERT TO t WHERE EXISTS (SELECT 1 FROM t WHERE id = NEW.id) DO INSTEAD NOTHING",
+    )
+    with unchanged(POSTGRESQL, outsiders) as (scratch, against):
+        assert [what for what, _why in against.shape.left_out] == ["rule once"]
+        assert against.shape.uncertain
+        assert rows_after_a_retry(scratch, against) == 2
+
+
 def test_names_that_try_to_get_out_of_their_quotes(outsiders: str) -> None:
     table, column = "we'ird %s; -- \n", 'i"d % $$ ON public.log '
     quoted = [f'"{name.replace(chr(34), chr(34) * 2)}"' for name in (table, column)]

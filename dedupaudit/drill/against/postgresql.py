@@ -90,9 +90,11 @@ def look(opened: Session, scratch: PostgresqlScratch, table: Table) -> tuple[Pla
 
 
 def _say_what_is_never_copied(copied: Copied, relation: Row) -> None:
-    kind, is_partition, *_names, own_rules, foreign_keys, _may_read, _role = relation
+    kind, is_partition, *_names, own_rules, foreign_keys, rewrites, _may_read, _role = relation
     for name in json.loads(foreign_keys or "[]"):
         copied.leave(f"foreign key {visible(name)}", "the tables that it refers to are not copied")
+    for name in json.loads(rewrites or "[]"):
+        copied.leave(f"rule {visible(name)}", "it makes another statement of an INSERT", uncertain=True)
     if kind == "p":
         copied.leave(
             "the partitions",

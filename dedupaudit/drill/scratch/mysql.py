@@ -35,10 +35,11 @@ _DENIED = (1044, 1142, 1143, 1227, 1370)
 _READ_ONLY = (1290, 1792, 1836, 3100)
 _NEEDED = "CREATE, DROP, ALTER, INDEX, TRIGGER, SELECT, INSERT, UPDATE, DELETE"
 _ATTEMPTS = 3
+_PATIENCE = 10
 _SETTINGS = (
     "SET NAMES utf8mb4",
     "SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION,STRICT_ALL_TABLES'",
-    "SET SESSION lock_wait_timeout = 10, innodb_lock_wait_timeout = 10, wait_timeout = 86400, autocommit = 1",
+    "SET SESSION wait_timeout = 86400, autocommit = 1",
 )
 
 
@@ -55,6 +56,7 @@ class Session:
                 raise SourceError(f"{self.place}: {visible(refusal)}", "upgrade the server")
             for setting in _SETTINGS:
                 self.rows(setting)
+            self.rows(f"SET SESSION lock_wait_timeout = {_PATIENCE}, innodb_lock_wait_timeout = {_PATIENCE}")
         except BaseException:
             self.close()
             raise
@@ -209,13 +211,12 @@ def patiently(opened: Session, statement: str, name: str) -> None:
         except _FAILURES as error:
             if mysql_errors.code_of(error) not in _WAITED or attempt == _ATTEMPTS - 1:
                 raise opened.explained(error) from error
-        own = opened.rows(
-            f"SELECT ID FROM information_schema.PROCESSLIST WHERE DB = {literal(name)} AND ID <> CONNECTION_ID()"
-            " AND USER = SUBSTRING_INDEX(USER(), '@', 1)"
-        )
-        for (number,) in own:
-            with suppress(SourceError):
-                opened.rows(f"KILL CONNECTION {number}")
+        [(user,)] = opened.rows("SELECT SUBSTRING_INDEX(USER(), '@', 1)")
+        [(own,)] = opened.rows("SELECT CONNECTION_ID()")
+        for number, whose, _host, database, *_rest in opened.rows("SHOW PROCESSLIST"):
+            if (whose, database) == (user, name) and number != own:
+                with suppress(SourceError):
+                    opened.rows(f"KILL CONNECTION {number}")
 
 
 def _refuse_what_cannot_end(opened: Session) -> None:
@@ -236,7 +237,8 @@ def _marked(name: str) -> list[str]:
     table = f"{quote(name)}.{quote(MARKER)}"
     columns = ", ".join(f"{column} VARCHAR(255) NOT NULL" for column in COLUMNS)
     return [
-        f"CREATE TABLE {table} ({columns}) ENGINE = InnoDB",
+        # Some servers take no table without a primary key.
+        f"CREATE TABLE {table} ({columns}, PRIMARY KEY (host)) ENGINE = InnoDB",
         f"INSERT INTO {table} VALUES ({', '.join(map(literal, marker()))})",
     ]
 

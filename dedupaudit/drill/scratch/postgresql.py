@@ -17,7 +17,7 @@ from dedupaudit.drill.scratch.shapes import FUNCTION, TABLES, statements_of
 from dedupaudit.errors import SourceError
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.sources.tables.postgresql_errors import explain, too_old
-from dedupaudit.sources.tables.postgresql_session import connect, shown_place
+from dedupaudit.sources.tables.postgresql_session import connect, receive_values, shown_place
 from dedupaudit.sources.tables.postgresql_sql import literal, quote
 from dedupaudit.sources.tables.postgresql_url import connection_parameters
 
@@ -31,6 +31,8 @@ _DENIED = "42501"
 _READ_ONLY = "25006"
 _WAITED = ("55P03", "40P01")
 _ATTEMPTS = 3
+_PATIENCE = "10s"
+_SETTINGS = "SET client_min_messages = error; SET standard_conforming_strings = on"
 _LOCK_CLASS = 0x64647570
 """The first half of the advisory lock of each drill; the second is the number in its schema's name."""
 
@@ -46,7 +48,8 @@ class Session:
         try:
             if refusal := too_old(self.version):
                 raise SourceError(f"{self.place}: {refusal}", "upgrade the server")
-            self.rows("SET lock_timeout = '10s'; SET client_min_messages = error; SET standard_conforming_strings = on")
+            receive_values(self._connection)
+            self.rows(f"SET lock_timeout = '{_PATIENCE}'; {_SETTINGS}")
             if self.version >= 140_000:
                 self.rows("SET idle_session_timeout = 0")
         except BaseException:
@@ -143,6 +146,7 @@ def make(settings: DatabaseSettings, interrupt: Interrupt) -> PostgresqlScratch:
     """Make an empty scratch schema of a new name, and hold its lock as long as this process lives."""
     alive = Session(settings)
     try:
+        _refuse_where_all_is_published(alive)
         while True:
             interrupt.check()
             name = new_name()
@@ -176,6 +180,17 @@ def abandoned(settings: DatabaseSettings, *, drop: bool) -> list[Leftover]:
             told = visible(f"process {row[1]} on {row[0]}, {row[3]}")
             found.append(Leftover(name, f"schema {name} in {opened.place} ({told})"))
     return found
+
+
+def _refuse_where_all_is_published(opened: Session) -> None:
+    """Raise SourceError where rows of every table go to subscribers, who stop at a table that they do not have."""
+    found = opened.rows("SELECT pubname::text FROM pg_catalog.pg_publication WHERE puballtables LIMIT 1")
+    if found:
+        raise SourceError(
+            f"{opened.place}: publication {visible(found[0][0])} is FOR ALL TABLES: its subscribers would be sent rows of"
+            " the drill's tables, which they do not have, and stop",
+            "drill in a database without one, such as a copy of production",
+        )
 
 
 @contextmanager
