@@ -12,7 +12,7 @@ import pytest
 
 from dedupaudit.drill.strategies import STRATEGIES
 from tests.cli.drilling import databases_of, schemas_of
-from tests.cli.reading import dangerous, said, strict_json
+from tests.cli.reading import said, strict_json
 from tests.conftest import Run
 from tests.crosscheck.scene import oss_arguments, oss_env
 from tests.oss.server import FakeOss
@@ -104,26 +104,3 @@ def test_on_other_databases_it_holds_and_the_textbook_does_not(
     else:
         assert file.read_bytes() == before
         assert sorted(path.name for path in tmp_path.iterdir()) == ["app.db", "home", "tmp"]
-
-
-def test_it_says_before_it_begins_where_and_leaves_the_configured_bucket_alone(
-    run: Run, tmp_path: Path, clean: Path
-) -> None:
-    folder = tmp_path / "production"
-    folder.mkdir()
-    (tmp_path / "dedupaudit.toml").write_text(
-        f'[database]\nurl = "sqlite:///{clean}"\n[objects]\nurl = "file://{folder}"\n'
-    )
-    before = folder.stat().st_mtime_ns
-    done = run("drill", "--strategy", "check-then-act", *SMALL[:4])
-    assert done.code == 0, said(done)
-    (told,) = said(done).splitlines()
-    assert "makes a scratch of its own, dedupaudit_drill_…, in a temporary folder, and removes it" in told
-    assert "up to 10 sessions" in told
-    printed = done.out.decode()
-    assert printed.startswith("No recommended strategy was tried")
-    assert "\n  hole shown " in printed
-    assert str(folder) not in printed
-    assert max(map(len, printed.splitlines())) <= 80
-    assert not dangerous(printed)
-    assert folder.stat().st_mtime_ns == before
