@@ -154,8 +154,10 @@ class _Drill:
             from dedupaudit.drill.today import TODAY
 
             strategies = (TODAY,)
-        # The modules of backends that no other process has to import again.
-        nursery = stack.enter_context(Nursery(tuple(one.backend.partition(":")[0] for one in strategies)))
+        # What the nursery has imported none of its workers has to.
+        modules = {one.backend.partition(":")[0]: None for one in strategies}
+        modules |= {type(one).__module__: None for one in (scratch, objects.store)}
+        nursery = stack.enter_context(Nursery(tuple(modules) if locks is None else (*modules, "redis")))
         results = []
         for strategy in strategies:
             if strategy.needs_redis and locks is None:

@@ -26,8 +26,9 @@ _START = (
     "nurse(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])"
 )
 _PRELOADED = (
-    "dedupaudit.drill.engines", "dedupaudit.drill.shipped", "dedupaudit.drill.places", "sqlalchemy.dialects.sqlite",
-    "sqlalchemy.dialects.postgresql.psycopg2", "sqlalchemy.dialects.mysql.pymysql", "dedupaudit.stores.local",
+    "dedupaudit.drill.engines", "dedupaudit.drill.shipped", "dedupaudit.drill.places", "dedupaudit.ingest.constraints",
+    "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql.psycopg2", "sqlalchemy.dialects.mysql.pymysql",
+    "psycopg2.extras", "encodings.idna",
 )  # fmt: skip
 _TAIL = 2000
 

@@ -1,0 +1,143 @@
+"""A whole drill: what is shipped holds, the textbook's versions show their holes, and nothing of it is left."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dedupaudit.config import ObjectsSettings
+from dedupaudit.drill.protocol import DrillResult
+from dedupaudit.drill.strategies import STRATEGIES, chosen
+from dedupaudit.errors import RunFailed, SourceError, UsageError
+from tests.drill.drilling import by_name, drilled, request, seen, sqlite_file
+from tests.drill.seeded import strategy
+from tests.servers.mariadb import MariadbServer
+from tests.servers.postgresql import PostgresqlServer
+from tests.servers.redis import RedisServer
+
+SHOWS = {
+    "check-then-act": {"duplicates", "double_uploads", "wrong_answers", "lost"},
+    "redis-textbook": {"duplicates", "double_uploads", "wrong_answers", "lost"},
+    "for-update-bare": {"wrong_answers", "lost"},
+    "states-textbook": {"stuck", "wrong_answers", "lost"},
+}
+
+
+def check(result: DrillResult) -> None:
+    assert result.held
+    for one in result.strategies:
+        if one.strategy.recommended:
+            assert (one.verdict, one.reason) == ("holds", "")
+            assert (one.rows, one.duplicates, one.lost, one.wrong_answers) == (result.ids, 0, 0, 0)
+            assert (one.double_uploads, one.stuck) == (0, 0)
+            assert one.requests and one.requests > result.ids
+            assert one.objects
+            assert one.per_second and one.p50_ms and one.p99_ms and one.p50_ms <= one.p99_ms
+        else:
+            assert one.verdict == "hole_shown"
+            assert SHOWS[one.strategy.name] <= seen(one), one
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder that temporary files go to, which is to be empty in the end."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+def schemas(server: PostgresqlServer, database: str) -> list[object]:
+    found = server.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'dedupaudit%'", database=database)
+    return [name for (name,) in found]
+
+
+def test_what_is_shipped_holds_on_postgresql_and_nothing_is_left(
+    postgresql: PostgresqlServer, redis: RedisServer, temporary: Path
+) -> None:
+    url = postgresql.create_database("drilled")
+    names = ["unique", "redis-lock", "for-update", "version", "redis-textbook"]
+    result = drilled(url, chosen(names), redis=redis.url)
+    assert list(by_name(result)) == names
+    check(result)
+    assert schemas(postgresql, "drilled") == []
+    assert os.listdir(temporary) == []
+    assert list(redis.client().scan_iter("dedupaudit_drill_*")) == []
+
+
+def test_on_sqlite_the_user_s_file_is_left_alone(tmp_path: Path, temporary: Path) -> None:
+    url = sqlite_file(tmp_path)
+    before = (tmp_path / "app.db").read_bytes()
+    result = drilled(url, chosen(["unique", "redis-lock", "check-then-act"]))
+    assert by_name(result).pop("redis-lock").verdict == "skipped"
+    check(replace(result, strategies=tuple(one for one in result.strategies if one.verdict != "skipped")))
+    assert (tmp_path / "app.db").read_bytes() == before
+    assert os.listdir(temporary) == []
+
+
+def test_a_folder_of_the_user_s_is_used_and_what_was_in_it_stays(tmp_path: Path, temporary: Path) -> None:
+    folder = tmp_path / "objects"
+    folder.mkdir()
+    (folder / "mine.jpg").write_bytes(b"mine")
+    result = drilled(
+        sqlite_file(tmp_path), [strategy()], objects=ObjectsSettings(url=folder.as_uri(), protect=("mine",))
+    )
+    (one,) = result.strategies
+    # The user's own object is no orphan of the drill's.
+    assert (one.verdict, one.holes) == ("holds", ())
+    assert [path.name for path in folder.iterdir()] == ["mine.jpg"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb", "sqlite"])
+def test_every_strategy_shows_what_it_is_said_to_show(
+    kind: str, postgresql: PostgresqlServer, mariadb: MariadbServer, redis: RedisServer, tmp_path: Path
+) -> None:
+    if kind == "sqlite":
+        url = sqlite_file(tmp_path)
+    else:
+        url = (postgresql if kind == "postgresql" else mariadb).create_database("drilled")
+    check(drilled(url, STRATEGIES, redis=redis.url, ids=150))
+
+
+def test_fewer_than_every_fault_needs_is_a_wrong_usage(tmp_path: Path) -> None:
+    url = sqlite_file(tmp_path)
+    for few in ({"writers": 3}, {"ids": 49}):
+        with pytest.raises(UsageError, match="4 writers and 50 IDs at least"):
+            drilled(url, [strategy()], **few)
+
+
+def test_a_redis_that_does_not_answer_is_told_before_anything_began(tmp_path: Path, temporary: Path) -> None:
+    with RedisServer() as server:
+        url = server.url
+    with pytest.raises(SourceError, match="does not answer") as caught:
+        drilled(sqlite_file(tmp_path), chosen(["redis-lock"]), redis=url)
+    assert not isinstance(caught.value, RunFailed)
+    assert os.listdir(temporary) == []
+
+
+def test_a_store_that_takes_no_objects_is_told_before_anything_began(tmp_path: Path, temporary: Path) -> None:
+    objects = ObjectsSettings(url=(tmp_path / "none").as_uri())
+    with pytest.raises(SourceError, match="none"):
+        drilled(sqlite_file(tmp_path), [strategy()], objects=objects)
+    assert os.listdir(temporary) == []
+
+
+def test_a_backend_that_cannot_be_made_fails_the_drill(tmp_path: Path, temporary: Path) -> None:
+    broken = replace(strategy(), backend="tests.drill.seeded:broken_start")
+    with pytest.raises(RunFailed, match="a worker cannot start"):
+        drilled(sqlite_file(tmp_path), [broken])
+    assert os.listdir(temporary) == []
+
+
+def test_backends_that_die_again_and_again_fail_the_drill(tmp_path: Path, temporary: Path) -> None:
+    with pytest.raises(RunFailed, match="end again and again"):
+        drilled(sqlite_file(tmp_path), [strategy("dying")], ids=100)
+    assert os.listdir(temporary) == []
+
+
+def test_a_password_of_redis_is_not_shown(tmp_path: Path) -> None:
+    assert "hunter2" not in repr(request(sqlite_file(tmp_path), redis="redis://:hunter2@127.0.0.1:1/0"))
