@@ -15,8 +15,8 @@ from dedupaudit.reports.words import NOT_COUNTED, count, length, plural
 if TYPE_CHECKING:
     from dedupaudit.drill.run import DrillRequest
 
-BESIDES = 2
-"""Sessions beside the writers': that which made the scratch, and the audit's."""
+BESIDES = 8
+"""Sessions beside the writers': of those that sleep or were killed just now, of the scratch's lock, of the audit."""
 
 TEXTBOOK = "The textbook's versions, and their holes:"
 _LABEL = 13

@@ -11,6 +11,7 @@ import pytest
 import dedupaudit.drill.run
 from dedupaudit.drill.protocol import DrillResult
 from dedupaudit.drill.run import DrillRequest
+from dedupaudit.drill.telling import BESIDES
 from dedupaudit.errors import RunFailed
 from dedupaudit.interrupt import Runtime
 from dedupaudit.main import run as program
@@ -103,7 +104,7 @@ def test_a_terminal_gets_the_page_and_its_progress_goes_away(
     assert not dangerous(printed)
     first, _, progress = said.partition("\n")
     assert "makes a scratch of its own, dedupaudit_drill_…, in a temporary folder, and removes it" in first
-    assert "up to 10 sessions" in first
+    assert f"up to {8 + BESIDES} sessions" in first
     assert "check-then-act" in SGR.sub("", progress)
     assert progress.endswith("\x1b[2K"), "the line of progress is taken away"
     assert folder.stat().st_mtime_ns == before

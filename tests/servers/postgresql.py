@@ -32,7 +32,7 @@ _SETTINGS = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "autovacuum": "off",
-    "max_connections": "40",
+    "max_connections": "60",
     "shared_buffers": "64MB",
     "listen_addresses": "127.0.0.1",
     "log_line_prefix": "%m [%p] %a ",
