@@ -17,6 +17,7 @@ from dedupaudit.errors import SourceError, UsageError
 from tests.drill.copying import copied, rows_after_a_retry, send
 from tests.repair.databases import DATABASES, MARIADB, POSTGRESQL, SQLITE, Database
 from tests.servers.mariadb import MariadbServer
+from tests.servers.postgresql import PostgresqlServer
 
 
 @contextmanager
@@ -304,6 +305,28 @@ def test_triggers_that_the_role_cannot_see_leave_it_open(tmp_path: Path, mariadb
     mariadb.execute("GRANT TRIGGER ON repaired.t TO driller")
     with unchanged(MARIADB, theirs) as (_scratch, against):
         assert (against.shape.left_out, against.shape.uncertain) == ((), False)
+
+
+def test_a_table_that_the_role_may_not_read_names_the_grant(
+    tmp_path: Path, postgresql: PostgresqlServer, mariadb: MariadbServer
+) -> None:
+    url = POSTGRESQL.fresh(tmp_path)
+    if not postgresql.execute("SELECT 1 FROM pg_roles WHERE rolname = 'blind'"):
+        postgresql.execute("CREATE ROLE blind LOGIN PASSWORD 'Zq7-hunter2'")
+    postgresql.execute("GRANT CREATE ON DATABASE repaired TO blind")
+    POSTGRESQL.run("CREATE TABLE t (id text)", "GRANT USAGE ON SCHEMA public TO blind", "GRANT INSERT ON t TO blind")
+    with pytest.raises(SourceError) as refused, unchanged(POSTGRESQL, url.replace("postgres@", "blind:Zq7-hunter2@")):
+        pass
+    assert refused.value.hint.startswith("GRANT SELECT ON it")
+    url = MARIADB.fresh(tmp_path)
+    MARIADB.run("CREATE TABLE t (id VARCHAR(64))")
+    mariadb.execute("DROP USER IF EXISTS blind")
+    mariadb.execute("CREATE USER blind IDENTIFIED BY 'Zq7-hunter2'")
+    mariadb.execute(r"GRANT ALL ON `dedupaudit\_drill\_%`.* TO blind")
+    mariadb.execute("GRANT INSERT ON repaired.t TO blind")
+    with pytest.raises(SourceError) as refused, unchanged(MARIADB, url.replace("root@", "blind:Zq7-hunter2@")):
+        pass
+    assert refused.value.hint == "GRANT SELECT ON `repaired`.`t` TO 'blind'@'%'"
 
 
 def test_sqlites_triggers_that_need_other_tables_are_left_out(tmp_path: Path) -> None:

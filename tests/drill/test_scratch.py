@@ -169,9 +169,11 @@ def test_somebody_elses_session_is_not_ended(tmp_path: Path, monkeypatch: pytest
     scratch = open_scratch(settings, Interrupt())
     scratch.create("target")
     POSTGRESQL.run("BEGIN", f"SELECT * FROM {scratch.name}.activities")
-    with pytest.raises(SourceError, match="lock"):
-        scratch.drop()
-    POSTGRESQL.run("COMMIT")
+    try:
+        with pytest.raises(SourceError, match="lock"):
+            scratch.drop()
+    finally:
+        POSTGRESQL.run("COMMIT")
     scratch.drop()
     assert POSTGRESQL.ask("SELECT 1") == [(1,)]
 

@@ -76,21 +76,16 @@ def look(opened: Session, scratch: PostgresqlScratch, table: Table) -> tuple[Pla
     opened.rows("SET search_path = ''")
     oid = f"{literal(table.catalog.quoted)}::pg_catalog.regclass::pg_catalog.oid"
     [relation] = opened.rows(question("relation", oid=oid))
-    kind, _is_partition, real, name, *_rest, may_read, role = relation
+    kind, _is_partition, real, name, *_rest = relation
     if kind not in ("r", "p"):
         raise refuse_kind(
             table, {"v": "view", "m": "materialized view", "f": "foreign table"}.get(str(kind), "relation")
-        )
-    if not may_read:
-        raise SourceError(
-            f"{opened.place}: the role may not read {visible(table.name)}, whose shape the drill copies",
-            visible(f"GRANT SELECT ON {real} TO {role}", 500),
         )
     return Place(oid, str(real), str(name), f"{quote(scratch.name)}.{quote(str(name))}"), relation
 
 
 def _say_what_is_never_copied(copied: Copied, relation: Row) -> None:
-    kind, is_partition, *_names, own_rules, foreign_keys, rewrites, _may_read, _role = relation
+    kind, is_partition, *_names, own_rules, foreign_keys, rewrites = relation
     for name in json.loads(foreign_keys or "[]"):
         copied.leave(f"foreign key {visible(name)}", "the tables that it refers to are not copied")
     for name in json.loads(rewrites or "[]"):

@@ -187,8 +187,8 @@ def _refuse_where_all_is_published(opened: Session) -> None:
     found = opened.rows("SELECT pubname::text FROM pg_catalog.pg_publication WHERE puballtables LIMIT 1")
     if found:
         raise SourceError(
-            f"{opened.place}: publication {visible(found[0][0])} is FOR ALL TABLES: its subscribers would be sent rows of"
-            " the drill's tables, which they do not have, and stop",
+            f"{opened.place}: publication {visible(found[0][0])} is FOR ALL TABLES: its subscribers would be sent rows"
+            " of the drill's tables, which they do not have, and stop",
             "drill in a database without one, such as a copy of production",
         )
 

@@ -1,6 +1,5 @@
 -- One table: kind, whether it is a partition, its name as it is written and as it is; how many unique indexes and INSERT
--- triggers its partitions have of their own; its foreign keys, and the rules that rewrite an INSERT into it, as JSON;
--- whether the role may read it; and the role.
+-- triggers its partitions have of their own; its foreign keys, and the rules that rewrite an INSERT into it, as JSON.
 -- Locks: nothing that anybody waits for.
 SELECT relation.relkind::pg_catalog.text,
        relation.relispartition,
@@ -29,9 +28,7 @@ SELECT relation.relkind::pg_catalog.text,
        (
            SELECT pg_catalog.json_agg(rewritten.rulename ORDER BY rewritten.rulename)::pg_catalog.text
            FROM pg_catalog.pg_rewrite AS rewritten WHERE rewritten.ev_class = relation.oid AND rewritten.ev_type = '3'
-       ),
-       pg_catalog.has_table_privilege(relation.oid, 'SELECT'),
-       pg_catalog.quote_ident(current_user)
+       )
 FROM pg_catalog.pg_class AS relation
 JOIN pg_catalog.pg_namespace AS space ON space.oid = relation.relnamespace
 WHERE relation.oid = {oid}
