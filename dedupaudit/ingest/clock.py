@@ -1,7 +1,8 @@
 """How a lease is read from `updated_at`: always by the server's clock, and never through a local time.
 
 A local time repeats an hour each autumn and leaps one each spring: a lease that was compared in it would end an hour
-too early. So ages are differences of instants, and a time without a zone is taken for UTC, as audits take it.
+too early. So ages are differences of instants, and a time without a zone is taken for UTC, as audits take it. (MySQL's
+TIMESTAMP leaves one hour a year open: see below.)
 """
 
 from __future__ import annotations
@@ -34,11 +35,14 @@ _POSTGRESQL = {
 # UNIX_TIMESTAMP of a TIMESTAMP column, and without an argument, are the instants themselves; of anything else they are
 # made from a local time.
 _NOW = "UNIX_TIMESTAMP() + MICROSECOND(NOW(6)) / 1000000"
-_MYSQL = {
+_MARIADB = {
     "zoned": ("NOW(6)", f"{_NOW} - UNIX_TIMESTAMP({{}})"),
     "naive": ("UTC_TIMESTAMP(6)", "TIMESTAMPDIFF(MICROSECOND, {}, UTC_TIMESTAMP(6)) / 1000000"),
     "milliseconds": (f"FLOOR(({_NOW}) * 1000)", f"{_NOW} - {{}} / 1000"),
 }
+# MariaDB stores NOW() in a TIMESTAMP as the instant that it is, MySQL through the session's local time. Both sides go
+# that way there: where a session's zone repeats an hour, leases end early once in that hour, and tokens guard.
+_MYSQL = _MARIADB | {"zoned": ("NOW(6)", "UNIX_TIMESTAMP(NOW(6)) - UNIX_TIMESTAMP({})")}
 _SQLITE = {
     "naive": ("strftime('%Y-%m-%d %H:%M:%f', 'now')", "(julianday('now') - julianday({})) * 86400.0"),
     "milliseconds": (
@@ -46,7 +50,7 @@ _SQLITE = {
         "(julianday('now') - 2440587.5) * 86400.0 - {} / 1000.0",
     ),
 }
-_EXPRESSIONS: Final = {"postgresql": _POSTGRESQL, "mysql": _MYSQL, "mariadb": _MYSQL, "sqlite": _SQLITE}
+_EXPRESSIONS: Final = {"postgresql": _POSTGRESQL, "mysql": _MYSQL, "mariadb": _MARIADB, "sqlite": _SQLITE}
 
 
 @dataclass(frozen=True)

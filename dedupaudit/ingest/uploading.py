@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _AGAIN: Final = "send the picture again, which is safe"
 _IDENTITY: Final = ("device_id", "timestamp")
+_LOST_CLAIMS: Final = 3
+"""A request that lost its lease so often would only lose it again: renewals do not get through."""
 _STATES: Final = ("pending", "uploading", "failed")
 
 
@@ -73,18 +75,19 @@ class Upload:
 
     def answer(self, wait: float) -> Uploaded:
         """Upload the picture, or wait until another request did; see ScreenshotWriter.write."""
-        waiting, told = Waiting(wait), False
+        waiting, told, lost = Waiting(wait), False, 0
         seen = None if self._insert() else self._look()
         while True:
             if seen is not None and seen.status == "completed":
                 return self._already(seen)
-            if self._token is not None and waiting.is_over:
+            if lost == _LOST_CLAIMS:
                 raise self._still(waiting)
             token = self._claim(seen)
             if token is not None:
                 self._token = token
                 if self._upload(token):
                     return Uploaded(self._shot.id, self._place, self._url)
+                lost += 1
             else:
                 if not told:
                     telling.waiting(self._shot.id)

@@ -23,11 +23,6 @@ class Waiting:
         """Seconds since it began."""
         return time.monotonic() - self._began
 
-    @property
-    def is_over(self) -> bool:
-        """Whether there is no time left."""
-        return self.waited >= self._seconds
-
     def pause(self) -> bool:
         """Sleep a while, 0.05 s at first and 1 s in the end. False, without a pause, where there is no time left."""
         left = self._seconds - self.waited

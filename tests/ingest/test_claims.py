@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from threading import Barrier, Thread
@@ -338,16 +338,21 @@ def know_berlin() -> None:
 SPRING, AUTUMN = 1774746000, 1792890000
 
 
-@pytest.mark.parametrize("kind", ["timestamp(3)", "datetime(3)", "bigint"])
+@pytest.mark.parametrize(
+    ("kind", "as_mysql"), [("timestamp(3)", False), ("timestamp(3)", True), ("datetime(3)", False), ("bigint", False)]
+)
 def test_neither_the_leap_in_spring_nor_the_hour_twice_in_autumn_ends_a_lease_or_makes_it_longer(
-    kind: str, tmp_path: Path
+    kind: str, as_mysql: bool, tmp_path: Path
 ) -> None:
     database = open_database("mariadb", tmp_path)
     know_berlin()
     table = leases(database, kind).table
     held = {}
+    if as_mysql:
+        table = replace(table, dialect="mysql")
     with in_zone(database, "Berlin").connect() as connection:
-        for change in (SPRING, AUTUMN):
+        # What MySQL stores in the hour that is there twice, MariaDB cannot show.
+        for change in (SPRING,) if as_mysql else (SPRING, AUTUMN):
             for claimed, looked in ((-10, 10), (-10, 60), (-3590, 20), (-3590, -3580), (3590, 3610), (3590, 3660)):
                 connection.exec_driver_sql("UPDATE leases SET status = 'pending'")
                 connection.exec_driver_sql(f"SET timestamp = {change + claimed}.5")

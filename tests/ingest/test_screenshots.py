@@ -222,6 +222,46 @@ def test_a_zombie_with_another_picture_is_told_and_overwrites_nothing(uploads: U
     assert uploads.objects() == {KEY: SHOT.picture}
 
 
+def test_who_lost_a_lease_claims_again_where_nobody_else_did(uploads: Uploads) -> None:
+    uploads.store.go.clear()
+    slow = Running(lambda: uploads.writer_of(uploads.store, wait=0).write(SHOT))
+    assert uploads.store.began.wait(60)
+    uploads.end_lease()
+    assert uploads.new_writer().sweep() == 1
+    uploads.store.go.set()
+    assert slow.result() == STORED
+    assert uploads.row() == DONE._replace(retry_count=1)
+    assert uploads.store.puts == [KEY, KEY], "the second PUT met the first one's object"
+
+
+def test_who_loses_every_lease_gives_up(uploads: Uploads) -> None:
+    put = uploads.store.put
+
+    def slow(*args: Any, **options: Any) -> bool:
+        uploads.end_lease()
+        uploads.new_writer().sweep()
+        return put(*args, **options)
+
+    uploads.store.put = slow  # type: ignore[method-assign]
+    with pytest.raises(StillUploading):
+        uploads.writer.write(SHOT)
+    assert uploads.row() == Row("failed", 3, None, None, None)
+
+
+def test_a_lease_that_is_lost_in_mid_upload_is_told(uploads: Uploads) -> None:
+    uploads.store.go.clear()
+    with until_told(f"the lease of {SHOT.id} ended before its upload did") as told:
+        zombie = Running(lambda: uploads.writer_of(uploads.store, lease=0.6, wait=0).write(SHOT))
+        assert uploads.store.began.wait(60)
+        # As if somebody had taken it over.
+        uploads.database.run("UPDATE screenshots SET retry_count = 7")
+        assert told.wait(60)
+    uploads.database.run("UPDATE screenshots SET status = 'pending'")
+    uploads.store.go.set()
+    assert zombie.result() == STORED
+    assert uploads.row() == DONE._replace(retry_count=7)
+
+
 def test_an_upload_that_takes_longer_than_its_lease_keeps_it(uploads: Uploads) -> None:
     uploads.store.go.clear()
     slow = Running(lambda: uploads.writer_of(uploads.store, lease=0.6).write(SHOT))

@@ -23,7 +23,7 @@ from tests.oss import errors, faults
 from tests.oss.server import FakeOss
 from tests.sources.objects.asking import QUICK, be
 
-CHECKS = ("duplicate_ids", "missing_unique", "illegal_state", "incomplete_row", "stuck_upload")
+CHECKS = ("duplicate_ids", "illegal_state", "incomplete_row", "missing_object", "orphan_object", "size_mismatch")
 
 
 @pytest.fixture
@@ -106,21 +106,27 @@ def test_the_audit_finds_no_fault_in_what_a_writer_leaves_and_reads_what_it_logs
 ) -> None:
     with caplog.at_level(logging.INFO, "dedupaudit.ingest"):
         leave_every_state(uploads)
-    settings = ["--db", uploads.database.url]
-    checks = [word for name in CHECKS for word in ("--check", name)]
-    scanned = run("scan", "screenshots", *settings, *checks, "-f", "json")
-    assert (scanned.code, scanned.json()["summary"]["findings"]) == (0, 0), scanned
-    assert scanned.json()["summary"]["tables"]["db.screenshots"]["rows"] == 4
-    crossed = run("crosscheck", *settings, "--objects", f"file://{uploads.folder}", "--grace", "0s", "-f", "json")
-    assert (crossed.code, crossed.json()["summary"]["findings"]) == (0, 0), crossed
-    if uploads.database.name == "sqlite":  # the same lines for all of them
-        lines = [telling.LogFormatter().format(record) for record in caplog.records]
-        (tmp_path / "app.log").write_text("\n".join(lines))
-        counted = run("logs", str(tmp_path / "app.log"), "-f", "json").json()["summary"]["logs"]["events"]
-        assert {name: count for name, count in counted.items() if count} == {
-            "receive": 7, "db_write": 4, "upload_done": 2, "upload_failed": 2, "idempotent_skip": 1,
-            "concurrent_wait": 1, "retry": 1,
-        }  # fmt: skip
+    lines = [telling.LogFormatter().format(record) for record in caplog.records]
+    (tmp_path / "app.log").write_text("\n".join(lines))
+    sources = [
+        "--db",
+        uploads.database.url,
+        "--objects",
+        f"file://{uploads.folder}",
+        "--logs",
+        str(tmp_path / "app.log"),
+    ]
+    audited = run("audit", *sources, "--grace", "0s", "--stuck-after", "1h", "-f", "json")
+    summary = audited.json()["summary"]
+    assert (audited.code, audited.json()["complete"]) == (1, True), audited
+    # The client did send one picture three times, and another twice.
+    assert {name: count for name, count in summary["by_check"].items() if count} == {"repeated_receive": 3}
+    assert summary["by_check"].keys() >= set(CHECKS)
+    assert summary["tables"]["db.screenshots"]["rows"] == 4
+    assert {name: count for name, count in summary["logs"]["events"].items() if count} == {
+        "receive": 7, "db_write": 4, "upload_done": 2, "upload_failed": 2, "idempotent_skip": 1, "concurrent_wait": 1,
+        "retry": 1,
+    }  # fmt: skip
 
 
 def leave_every_state(uploads: Uploads) -> None:

@@ -16,9 +16,11 @@ from dedupaudit.ingest.errors import StillUploading, Unavailable
 from dedupaudit.ingest.screenshots import ScreenshotWriter
 from tests.conftest import ROOT
 from tests.ingest.databases import Database
-from tests.ingest.uploads import DONE, DUPLICATE, KEY, SHOT, STORED, Row, Running, Uploads
+from tests.ingest.uploads import DONE, DUPLICATE, KEY, SHOT, STORED, Row, Running, Uploads, until_told
 from tests.servers.proxy import Proxy
 
+SERVERS = ("postgresql", "mariadb")
+SLOW = pytest.mark.slow
 Start = Callable[[float], "Upload"]
 
 
@@ -74,6 +76,7 @@ def begun(uploads: Uploads) -> Iterator[Start]:
         one.close()
 
 
+@pytest.mark.parametrize("database", ["sqlite", *(pytest.param(name, marks=SLOW) for name in SERVERS)], indirect=True)
 def test_a_killed_writers_claim_is_taken_over_once_its_lease_is_over(uploads: Uploads, begun: Start) -> None:
     dead = begun(3600.0)
     dead.send(signal.SIGKILL)
@@ -87,7 +90,7 @@ def test_a_killed_writers_claim_is_taken_over_once_its_lease_is_over(uploads: Up
     assert uploads.objects() == {KEY: SHOT.picture}
 
 
-@pytest.mark.slow
+@SLOW
 def test_a_waiting_request_takes_over_from_a_killed_one_by_itself(uploads: Uploads, begun: Start) -> None:
     dead = begun(1.0)
     dead.send(signal.SIGKILL)
@@ -96,6 +99,7 @@ def test_a_waiting_request_takes_over_from_a_killed_one_by_itself(uploads: Uploa
     assert uploads.row() == DONE._replace(retry_count=1)
 
 
+@pytest.mark.parametrize("database", [*SERVERS, pytest.param("sqlite", marks=SLOW)], indirect=True)
 def test_a_paused_writer_that_wakes_as_a_zombie_changes_nothing_that_the_winner_wrote(
     uploads: Uploads, begun: Start
 ) -> None:
@@ -110,7 +114,7 @@ def test_a_paused_writer_that_wakes_as_a_zombie_changes_nothing_that_the_winner_
     assert uploads.objects() == {KEY: SHOT.picture}
 
 
-@pytest.mark.slow
+@SLOW
 def test_a_zombie_that_wakes_while_the_winner_still_uploads_leaves_it_alone(uploads: Uploads, begun: Start) -> None:
     zombie = begun(3600.0)
     zombie.send(signal.SIGSTOP)
@@ -128,7 +132,7 @@ def test_a_zombie_that_wakes_while_the_winner_still_uploads_leaves_it_alone(uplo
     assert uploads.objects() == {KEY: SHOT.picture}
 
 
-@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("database", SERVERS, indirect=True)
 def test_a_network_that_breaks_during_an_upload_is_a_short_delay(uploads: Uploads) -> None:
     port = uploads.database.engine.url.port
     assert port is not None
@@ -147,16 +151,18 @@ def test_a_network_that_breaks_during_an_upload_is_a_short_delay(uploads: Upload
         engine.dispose()
 
 
-@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("database", ["mariadb", pytest.param("postgresql", marks=SLOW)], indirect=True)
 def test_a_database_that_is_gone_when_the_picture_is_there_leaves_the_claim_to_its_lease(uploads: Uploads) -> None:
     port = uploads.database.engine.url.port
     assert port is not None
     proxy = Proxy(port)
     engine = uploads.database.new_engine(proxy.port)
     uploads.store.go.clear()
-    upload = Running(lambda: ScreenshotWriter(engine, uploads.store, lease=3600).write(SHOT))
+    upload = Running(lambda: ScreenshotWriter(engine, uploads.store, lease=3.0).write(SHOT))
     assert uploads.store.began.wait(60)
-    proxy.close()
+    with until_told(f"the lease of {SHOT.id} could not be renewed") as told:
+        proxy.close()
+        assert told.wait(60)
     uploads.store.go.set()
     with pytest.raises(Unavailable):
         upload.result()
@@ -168,7 +174,7 @@ def test_a_database_that_is_gone_when_the_picture_is_there_leaves_the_claim_to_i
     engine.dispose()
 
 
-@pytest.mark.slow
+@SLOW
 def test_killed_one_after_the_other_somebody_stores_it_in_the_end(uploads: Uploads, begun: Start) -> None:
     for retries in range(2):
         one = begun(0.5)
