@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from dedupaudit.drill.protocol import StrategyResult
@@ -24,17 +26,21 @@ HOLES = {
 }
 
 
-def every(url: str) -> dict[str, StrategyResult]:
-    return by_name(drilled(url, [strategy(flaw) for flaw in ("none", *HOLES)]))
+# What the state machine's proofs rest on; the others take their time in `make test-slow`.
+FIRST = ("claim", "token", "overwrite", "payload", "sweep")
+
+
+def each(url: str, flaws: Iterable[str]) -> dict[str, StrategyResult]:
+    return by_name(drilled(url, [strategy(flaw) for flaw in ("none", *flaws)]))
 
 
 @pytest.fixture(scope="module")
 def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> dict[str, StrategyResult]:
-    return every(sqlite_file(tmp_path_factory.mktemp("seeded")))
+    return each(sqlite_file(tmp_path_factory.mktemp("seeded")), FIRST)
 
 
 def test_every_flaw_is_tried() -> None:
-    assert set(FLAWS) <= set(HOLES)
+    assert set(FLAWS) == set(HOLES)
 
 
 def test_a_backend_with_all_its_guards_holds(on_sqlite: dict[str, StrategyResult]) -> None:
@@ -42,7 +48,7 @@ def test_a_backend_with_all_its_guards_holds(on_sqlite: dict[str, StrategyResult
     assert (held.verdict, held.holes, held.reason) == ("holds", (), "")
 
 
-@pytest.mark.parametrize("flaw", HOLES)
+@pytest.mark.parametrize("flaw", FIRST)
 def test_a_guard_that_is_missing_is_seen(on_sqlite: dict[str, StrategyResult], flaw: str) -> None:
     result = on_sqlite[f"without-{flaw}"]
     assert result.verdict == "broken"
@@ -52,7 +58,7 @@ def test_a_guard_that_is_missing_is_seen(on_sqlite: dict[str, StrategyResult], f
 @pytest.mark.slow
 def test_a_guard_that_is_missing_is_seen_on_servers_too(postgresql: PostgresqlServer, mariadb: MariadbServer) -> None:
     for server in (postgresql, mariadb):
-        results = every(server.create_database("seeded"))
+        results = each(server.create_database("seeded"), HOLES)
         assert results.pop("without-none").verdict == "holds"
         for name, result in results.items():
             assert result.verdict == "broken"
