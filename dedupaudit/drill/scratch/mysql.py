@@ -6,14 +6,15 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pymysql
 
 from dedupaudit.config import DatabaseSettings
 from dedupaudit.display import visible
 from dedupaudit.drill.protocol import Shape
-from dedupaudit.drill.scratch.owner import COLUMNS, MARKER, Leftover, is_name, marker, may_live, new_name
+from dedupaudit.drill.scratch.owner import COLUMNS, MARKER, Leftover, is_name, marker, new_name
+from dedupaudit.drill.scratch.servers import abandoned_on
 from dedupaudit.drill.scratch.shapes import TABLES, statements_of
 from dedupaudit.errors import SourceError
 from dedupaudit.interrupt import Interrupt
@@ -44,7 +45,9 @@ _SETTINGS = (
 
 
 class Session:
-    """One connection in autocommit, which raises SourceError. `database` is another than the URL's."""
+    """A `ServerSession`: one connection in autocommit. `database` is another than the URL's."""
+
+    called: ClassVar[str] = "database {} beside"
 
     def __init__(self, settings: DatabaseSettings, database: str | None = None) -> None:
         self._login = read_login(settings.url)
@@ -94,6 +97,46 @@ class Session:
             visible(rf"GRANT {_NEEDED} ON `dedupaudit\_drill\_%`.* TO {literal(user)}@{literal(host)}", 500),
         )
 
+    def marked(self) -> list[str]:
+        """Return the scratches that this role can see."""
+        rows = self.rows(
+            "SELECT TABLE_SCHEMA, GROUP_CONCAT(COLUMN_NAME ORDER BY ORDINAL_POSITION) FROM information_schema.COLUMNS"
+            f" WHERE TABLE_NAME = {literal(MARKER)} AND TABLE_SCHEMA LIKE {literal('dedupaudit|_drill|_%')} ESCAPE '|'"
+            " GROUP BY TABLE_SCHEMA ORDER BY 1"
+        )
+        return [name for name, columns in rows if name and is_name(name) and columns == ",".join(COLUMNS)]
+
+    def lock(self, name: str) -> bool:
+        """Take a scratch's lock, unless another session has it."""
+        return self.rows(f"SELECT GET_LOCK({literal(name)}, 0)") == [("1",)]
+
+    def unlock(self, name: str) -> None:
+        """Give the lock back."""
+        self.rows(f"SELECT RELEASE_LOCK({literal(name)})")
+
+    def owners(self, name: str) -> list[Row]:
+        """Return the rows of a marker."""
+        return self.rows(f"SELECT {', '.join(COLUMNS)} FROM {quote(name)}.{quote(MARKER)}")
+
+    def remove(self, name: str) -> None:
+        """Drop a scratch and all that is in it."""
+        self.patiently(f"DROP DATABASE IF EXISTS {quote(name)}", name)
+
+    def patiently(self, statement: str, name: str) -> None:
+        """Run a statement that needs every lock of a scratch; what still holds one after a while is ended."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                self.raw(statement)
+                return
+            except _FAILURES as error:
+                if mysql_errors.code_of(error) not in _WAITED or attempt == _ATTEMPTS - 1:
+                    raise self.explained(error) from error
+            [(user, own)] = self.rows("SELECT SUBSTRING_INDEX(USER(), '@', 1), CONNECTION_ID()")
+            for number, whose, _host, database, *_rest in self.rows("SHOW PROCESSLIST"):
+                if (whose, database) == (user, name) and number != own:
+                    with suppress(SourceError):
+                        self.rows(f"KILL CONNECTION {number}")
+
     def close(self) -> None:
         """End the connection, and the lock that it may hold."""
         with suppress(*_FAILURES):
@@ -117,7 +160,7 @@ class MysqlScratch:
         """Make empty tables of this shape, in place of those that are there."""
         names = {table: f"{quote(self.name)}.{table}" for table in TABLES}
         with session(self.around, self.name) as opened:
-            patiently(opened, f"DROP TABLE IF EXISTS {', '.join(names.values())}", self.name)
+            opened.patiently(f"DROP TABLE IF EXISTS {', '.join(names.values())}", self.name)
             for statement in statements_of("mysql", shape, names):
                 opened.rows(statement)
 
@@ -138,7 +181,7 @@ class MysqlScratch:
     def drop(self) -> None:
         """Take it all away."""
         with session(self.around) as opened:
-            patiently(opened, f"DROP DATABASE IF EXISTS {quote(self.name)}", self.name)
+            opened.remove(self.name)
         if self._alive is not None:
             self._alive.close()
             self._alive = None
@@ -152,14 +195,14 @@ def make(settings: DatabaseSettings, interrupt: Interrupt) -> MysqlScratch:
         while True:
             interrupt.check()
             name = new_name()
-            if alive.rows(f"SELECT GET_LOCK({literal(name)}, 0)") != [("1",)]:
+            if not alive.lock(name):
                 continue
             # As the database beside it: its collation is that of what a trigger compares.
             like = alive.rows("SELECT @@character_set_database, @@collation_database")[0]
             try:
                 alive.raw(f"CREATE DATABASE {quote(name)} CHARACTER SET {like[0]} COLLATE {like[1]}")
             except _FAILURES as error:
-                alive.rows(f"SELECT RELEASE_LOCK({literal(name)})")
+                alive.unlock(name)
                 if mysql_errors.code_of(error) != _EXISTS:
                     raise alive.explained(error) from error
                 continue
@@ -178,18 +221,8 @@ def make(settings: DatabaseSettings, interrupt: Interrupt) -> MysqlScratch:
 
 def abandoned(settings: DatabaseSettings, *, drop: bool) -> list[Leftover]:
     """Return the databases that killed drills left on this server, and drop them where that is asked for."""
-    found = []
     with session(settings) as opened:
-        for name in _marked_databases(opened):
-            row = _free_owner(opened, name)
-            if row is None:
-                continue
-            if drop:
-                patiently(opened, f"DROP DATABASE IF EXISTS {quote(name)}", name)
-            opened.rows(f"SELECT RELEASE_LOCK({literal(name)})")
-            told = visible(f"process {row[1]} on {row[0]}, {row[3]}")
-            found.append(Leftover(name, f"database {name} beside {opened.place} ({told})"))
-    return found
+        return abandoned_on(opened, drop=drop)
 
 
 @contextmanager
@@ -200,23 +233,6 @@ def session(settings: DatabaseSettings, database: str | None = None) -> Iterator
         yield opened
     finally:
         opened.close()
-
-
-def patiently(opened: Session, statement: str, name: str) -> None:
-    """Run a statement that needs every lock of a scratch database; what still holds one after a while is ended."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            opened.raw(statement)
-            return
-        except _FAILURES as error:
-            if mysql_errors.code_of(error) not in _WAITED or attempt == _ATTEMPTS - 1:
-                raise opened.explained(error) from error
-        [(user,)] = opened.rows("SELECT SUBSTRING_INDEX(USER(), '@', 1)")
-        [(own,)] = opened.rows("SELECT CONNECTION_ID()")
-        for number, whose, _host, database, *_rest in opened.rows("SHOW PROCESSLIST"):
-            if (whose, database) == (user, name) and number != own:
-                with suppress(SourceError):
-                    opened.rows(f"KILL CONNECTION {number}")
 
 
 def _refuse_what_cannot_end(opened: Session) -> None:
@@ -241,25 +257,3 @@ def _marked(name: str) -> list[str]:
         f"CREATE TABLE {table} ({columns}, PRIMARY KEY (host)) ENGINE = InnoDB",
         f"INSERT INTO {table} VALUES ({', '.join(map(literal, marker()))})",
     ]
-
-
-def _marked_databases(opened: Session) -> list[str]:
-    """Return the databases that have a drill's name and a marker table of its columns."""
-    rows = opened.rows(
-        "SELECT TABLE_SCHEMA, GROUP_CONCAT(COLUMN_NAME ORDER BY ORDINAL_POSITION) FROM information_schema.COLUMNS"
-        f" WHERE TABLE_NAME = {literal(MARKER)} AND TABLE_SCHEMA LIKE {literal('dedupaudit|_drill|_%')} ESCAPE '|'"
-        " GROUP BY TABLE_SCHEMA ORDER BY 1"
-    )
-    return [name for name, columns in rows if name and is_name(name) and columns == ",".join(COLUMNS)]
-
-
-def _free_owner(opened: Session, name: str) -> Row | None:
-    """Take a database's lock and return its marker's row; None where a drill has it, or may still be at work."""
-    if opened.rows(f"SELECT GET_LOCK({literal(name)}, 0)") != [("1",)]:
-        return None
-    with suppress(SourceError):
-        rows = opened.rows(f"SELECT {', '.join(COLUMNS)} FROM {quote(name)}.{quote(MARKER)}")
-        if len(rows) == 1 and not may_live(rows[0]):
-            return rows[0]
-    opened.rows(f"SELECT RELEASE_LOCK({literal(name)})")
-    return None

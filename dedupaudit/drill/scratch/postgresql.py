@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import psycopg2
 
 from dedupaudit.config import DatabaseSettings
 from dedupaudit.display import visible
 from dedupaudit.drill.protocol import Shape
-from dedupaudit.drill.scratch.owner import COLUMNS, MARKER, Leftover, is_name, marker, may_live, new_name, number_of
+from dedupaudit.drill.scratch.owner import COLUMNS, MARKER, Leftover, is_name, marker, new_name, number_of
+from dedupaudit.drill.scratch.servers import abandoned_on
 from dedupaudit.drill.scratch.shapes import FUNCTION, TABLES, statements_of
 from dedupaudit.errors import SourceError
 from dedupaudit.interrupt import Interrupt
@@ -38,7 +39,9 @@ _LOCK_CLASS = 0x64647570
 
 
 class Session:
-    """One connection in autocommit, which raises SourceError."""
+    """A `ServerSession`: one connection in autocommit."""
+
+    called: ClassVar[str] = "schema {} in"
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.place = shown_place(settings.url)
@@ -85,6 +88,50 @@ class Session:
             )
         return explain(error, self.place)
 
+    def marked(self) -> list[str]:
+        """Return the scratches that this role may drop."""
+        rows = self.rows(
+            "SELECT n.nspname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            f" WHERE c.relname = {literal(MARKER)} AND c.relkind = 'r' AND pg_catalog.pg_has_role(n.nspowner, 'USAGE')"
+            " AND ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid"
+            " AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)"
+            f" = ARRAY[{', '.join(map(literal, COLUMNS))}] ORDER BY 1"
+        )
+        return [str(name) for (name,) in rows if is_name(str(name))]
+
+    def lock(self, name: str) -> bool:
+        """Take a scratch's advisory lock, unless another session has it."""
+        return bool(self.rows(f"SELECT pg_catalog.pg_try_advisory_lock({_lock(name)})")[0][0])
+
+    def unlock(self, name: str) -> None:
+        """Give the lock back."""
+        self.rows(f"SELECT pg_catalog.pg_advisory_unlock({_lock(name)})")
+
+    def owners(self, name: str) -> list[Row]:
+        """Return the rows of a marker."""
+        return self.rows(f"SELECT {', '.join(COLUMNS)} FROM {quote(name)}.{quote(MARKER)}")
+
+    def remove(self, name: str) -> None:
+        """Drop a scratch and all that is in it."""
+        self.patiently(f"DROP SCHEMA IF EXISTS {quote(name)} CASCADE", name)
+
+    def patiently(self, statement: str, name: str) -> None:
+        """Run a statement that needs every lock of a scratch; what still holds one after a while is ended."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                self.raw(statement)
+                return
+            except psycopg2.Error as error:
+                if error.pgcode not in _WAITED or attempt == _ATTEMPTS - 1:
+                    raise self.explained(error) from error
+            # The drill's own sessions alone, and those only where the role may.
+            with suppress(SourceError):
+                self.rows(
+                    "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity"
+                    f" WHERE application_name = {literal(_application(name))} AND usename = current_user"
+                    " AND pid <> pg_catalog.pg_backend_pid()"
+                )
+
     def close(self) -> None:
         """End the connection, and the lock that it may hold."""
         with suppress(psycopg2.Error):
@@ -117,7 +164,7 @@ class PostgresqlScratch:
         new = statements_of("postgresql", shape, names, schema)
         with session(self._settings) as opened:
             # Statements that are sent as one are one transaction.
-            patiently(opened, "; ".join([old, *(text.rstrip().rstrip(";") for text in new)]), self.name)
+            opened.patiently("; ".join([old, *(text.rstrip().rstrip(";") for text in new)]), self.name)
 
     def table(self, name: str) -> tuple[str, ...]:
         """Return the real name of a table in it."""
@@ -136,7 +183,7 @@ class PostgresqlScratch:
     def drop(self) -> None:
         """Take it all away."""
         with session(self._settings) as opened:
-            patiently(opened, f"DROP SCHEMA IF EXISTS {quote(self.name)} CASCADE", self.name)
+            opened.remove(self.name)
         if self._alive is not None:
             self._alive.close()
             self._alive = None
@@ -150,13 +197,13 @@ def make(settings: DatabaseSettings, interrupt: Interrupt) -> PostgresqlScratch:
         while True:
             interrupt.check()
             name = new_name()
-            if not alive.rows(_lock(name, "pg_try_advisory_lock"))[0][0]:
+            if not alive.lock(name):
                 continue
             try:
                 # One transaction: a schema without its marker would never be cleaned.
                 alive.raw("; ".join([f"CREATE SCHEMA {quote(name)}", *_marked(name)]))
             except psycopg2.Error as error:
-                alive.rows("SELECT pg_catalog.pg_advisory_unlock_all()")
+                alive.unlock(name)
                 if error.pgcode != _DUPLICATE_SCHEMA:
                     raise alive.explained(error) from error
             else:
@@ -168,18 +215,8 @@ def make(settings: DatabaseSettings, interrupt: Interrupt) -> PostgresqlScratch:
 
 def abandoned(settings: DatabaseSettings, *, drop: bool) -> list[Leftover]:
     """Return the schemas that killed drills left in this database, and drop them where that is asked for."""
-    found = []
     with session(settings) as opened:
-        for name in _marked_schemas(opened):
-            row = _free_owner(opened, name)
-            if row is None:
-                continue
-            if drop:
-                patiently(opened, f"DROP SCHEMA IF EXISTS {quote(name)} CASCADE", name)
-            opened.rows(_lock(name, "pg_advisory_unlock"))
-            told = visible(f"process {row[1]} on {row[0]}, {row[3]}")
-            found.append(Leftover(name, f"schema {name} in {opened.place} ({told})"))
-    return found
+        return abandoned_on(opened, drop=drop)
 
 
 def _refuse_where_all_is_published(opened: Session) -> None:
@@ -203,57 +240,16 @@ def session(settings: DatabaseSettings) -> Iterator[Session]:
         opened.close()
 
 
-def patiently(opened: Session, statement: str, name: str) -> None:
-    """Run a statement that needs every lock of a scratch schema; what still holds one after a while is ended."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            opened.raw(statement)
-            return
-        except psycopg2.Error as error:
-            if error.pgcode not in _WAITED or attempt == _ATTEMPTS - 1:
-                raise opened.explained(error) from error
-        # The drill's own sessions alone, and those only where the role may.
-        with suppress(SourceError):
-            opened.rows(
-                "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity"
-                f" WHERE application_name = {literal(_application(name))} AND usename = current_user"
-                " AND pid <> pg_catalog.pg_backend_pid()"
-            )
-
-
 def _application(name: str) -> str:
     return f"dedupaudit drill {name.rpartition('_')[2]}"
 
 
-def _lock(name: str, function: str) -> str:
-    return f"SELECT pg_catalog.{function}({_LOCK_CLASS}, {number_of(name)})"
+def _lock(name: str) -> str:
+    """Return what the advisory lock of a scratch is called by."""
+    return f"{_LOCK_CLASS}, {number_of(name)}"
 
 
 def _marked(name: str) -> list[str]:
     table = f"{quote(name)}.{quote(MARKER)}"
     columns = ", ".join(f"{column} text NOT NULL" for column in COLUMNS)
     return [f"CREATE TABLE {table} ({columns})", f"INSERT INTO {table} VALUES ({', '.join(map(literal, marker()))})"]
-
-
-def _marked_schemas(opened: Session) -> list[str]:
-    """Return the schemas that have a drill's name and a marker table of its columns, owned by this very role."""
-    rows = opened.rows(
-        "SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        f" WHERE c.relname = {literal(MARKER)} AND c.relkind = 'r' AND n.nspname LIKE 'dedupaudit\\_drill\\_%'"
-        " AND pg_catalog.pg_has_role(n.nspowner, 'USAGE')"
-        " AND ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0"
-        f" AND NOT a.attisdropped ORDER BY a.attnum) = ARRAY[{', '.join(map(literal, COLUMNS))}] ORDER BY 1"
-    )
-    return [str(name) for (name,) in rows if is_name(str(name))]
-
-
-def _free_owner(opened: Session, name: str) -> Row | None:
-    """Take a schema's lock and return its marker's row; None where a drill has it, or may still be at work."""
-    if not opened.rows(_lock(name, "pg_try_advisory_lock"))[0][0]:
-        return None
-    with suppress(SourceError):
-        rows = opened.rows(f"SELECT {', '.join(COLUMNS)} FROM {quote(name)}.{quote(MARKER)}")
-        if len(rows) == 1 and not may_live(rows[0]):
-            return rows[0]
-    opened.rows(_lock(name, "pg_advisory_unlock"))
-    return None
