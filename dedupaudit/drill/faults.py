@@ -51,7 +51,7 @@ class FaultyStore:
         try:
             self._suffer()
             written = self._store.put(key, content, content_type=content_type, overwrite=overwrite)
-            failed = False
+            failed = not written and not self._store.holds(key, content)
         finally:
             self._puts.append(Put(key, self._asked, began, written, failed))
         return written

@@ -67,6 +67,7 @@ class Put(NamedTuple):
     """One PUT. Moments are seconds of a clock that all processes of a host share.
 
     `asked`: when its request came. `written`: False where an object of the key was there and not to be overwritten.
+    `failed`: it raised, or the object that was there is another one.
     """
 
     key: str

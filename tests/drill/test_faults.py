@@ -94,6 +94,7 @@ def test_the_first_upload_of_a_request_suffers_and_every_one_is_noted(tmp_path: 
     with pytest.raises(SourceError, match="as the drill had it"):
         store.put("a", b"1")
     assert store.put("a", b"1")
+    assert not store.put("a", b"1")
     assert not store.put("a", b"2")
     assert store.holds("a", b"1")
     assert said == ["uploading", "waited"]
@@ -101,6 +102,7 @@ def test_the_first_upload_of_a_request_suffers_and_every_one_is_noted(tmp_path: 
         ("a", False, True),
         ("a", True, False),
         ("a", False, False),
+        ("a", False, True),
     ]
     store.begin(NO_FAULT)
     assert store.put("a", b"3", overwrite=True)
