@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any, TypeVar
 
@@ -18,9 +17,9 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from dedupaudit.ingest import claims
 from dedupaudit.ingest.clock import clock_of
 from dedupaudit.ingest.errors import Unprotected
-from dedupaudit.ingest.tables import SCREENSHOTS, Described, Table, describe
+from dedupaudit.ingest.tables import SCREENSHOTS, Described, Dialect, Table, describe
 from dedupaudit.ingest.transactions import in_transaction
-from tests.ingest.databases import Database, Name, open_database
+from tests.ingest.databases import Database
 from tests.servers.fixtures import shared_mariadb
 from tests.servers.mariadb import program
 
@@ -34,25 +33,19 @@ OVER = {
 }
 """A time that is further back than the lease."""
 
-# The kinds of `updated_at` that can hold a lease, by database: the column's type and whether its seconds are whole.
-KINDS = [
-    ("postgresql", "timestamptz", False),
-    ("postgresql", "timestamp(3) with time zone", False),
-    ("postgresql", "timestamp(0)", True),
-    ("postgresql", "timestamp", False),
-    ("postgresql", "bigint", False),
-    ("mariadb", "timestamp(3)", False),
-    ("mariadb", "timestamp", True),
-    ("mariadb", "datetime(6)", False),
-    ("mariadb", "datetime", True),
-    ("mariadb", "bigint", False),
-    ("mariadb", "bigint unsigned", False),
-    ("sqlite", "TEXT", False),
-    ("sqlite", "DATETIME", False),
-    ("sqlite", "INTEGER", False),
-]
-REFUSED = [("postgresql", "date"), ("postgresql", "text"), ("postgresql", "double precision"), ("mariadb", "date"),
-           ("mariadb", "varchar(40)"), ("mariadb", "int"), ("sqlite", "REAL"), ("sqlite", "BLOB")]  # fmt: skip
+# The kinds of `updated_at` that can hold a lease, with whether their seconds are whole; and some that cannot.
+KINDS = {
+    "postgresql": {"timestamptz": False, "timestamp(3) with time zone": False, "timestamp(0)": True, "timestamp": False,
+                   "bigint": False},
+    "mariadb": {"timestamp(3)": False, "timestamp": True, "datetime(6)": False, "datetime": True, "bigint": False,
+                "bigint unsigned": False},
+    "sqlite": {"TEXT": False, "DATETIME": False, "INTEGER": False},
+}  # fmt: skip
+REFUSED = {
+    "postgresql": ("date", "text", "double precision"),
+    "mariadb": ("date", "varchar(40)", "int"),
+    "sqlite": ("REAL", "BLOB"),
+}
 
 
 @dataclass
@@ -264,6 +257,7 @@ def leases(database: Database, kind: str) -> Rows:
     """Make a table whose `updated_at` is of this kind, with one row that waits for its upload."""
     null = " NULL" if database.name == "mariadb" else ""
     database.run(
+        "DROP TABLE IF EXISTS leases",
         "CREATE TABLE leases (id varchar(40) PRIMARY KEY, status varchar(20), retry_count int,"
         f" updated_at {kind}{null})",
         f"INSERT INTO leases VALUES ('{KEY[0]}', 'pending', 0, NULL)",
@@ -287,40 +281,36 @@ def in_zone(database: Database, zone: str) -> Engine:
     return engine
 
 
-@pytest.mark.parametrize(("name", "kind", "whole"), KINDS)
-def test_a_lease_is_the_same_for_sessions_in_any_zone(name: Name, kind: str, whole: bool, tmp_path: Path) -> None:
-    database = open_database(name, tmp_path)
-    rows = leases(database, kind)
-    clock_of(rows.table, LEASE)
-    there = Rows(in_zone(database, "+09:00"), rows.table)
-    here = Rows(in_zone(database, "-05:00"), rows.table)
-    assert there.claim() == 0
-    # Less old than the lease, and older than a moment that is yet to come.
-    assert here.look().held
-    assert here.claim() is None
-    assert here.renew(0)
-    assert there.look().held
-    assert there.claim(lease=-5) == 1
-    assert here.expired() == []
-    here.lease = -5
-    assert here.expired() == [(KEY, 1)]
-    if whole:
-        with pytest.raises(Unprotected, match="whole seconds: no lease of 1.9 s fits"):
-            clock_of(rows.table, 1.9)
-    clock_of(rows.table, 2.0 if whole else 0.1)
-    for engine in (there.engine, here.engine, database.engine):
-        engine.dispose()
+def test_a_lease_is_the_same_for_sessions_in_any_zone(database: Database) -> None:
+    east, west = in_zone(database, "+09:00"), in_zone(database, "-05:00")
+    for kind, whole in KINDS[database.name].items():
+        table = leases(database, kind).table
+        there, here = Rows(east, table), Rows(west, table)
+        assert there.claim() == 0, kind
+        # Less old than the lease, and older than a moment that is yet to come.
+        assert here.look().held, kind
+        assert here.claim() is None, kind
+        assert here.renew(0), kind
+        assert there.look().held, kind
+        assert there.claim(lease=-5) == 1, kind
+        assert here.expired() == [], kind
+        here.lease = -5
+        assert here.expired() == [(KEY, 1)], kind
+        clock_of(table, 2.0 if whole else 0.1)
+        if whole:
+            with pytest.raises(Unprotected, match=r"whole seconds: no lease of 1.9 s fits"):
+                clock_of(table, 1.9)
+    east.dispose()
+    west.dispose()
 
 
-@pytest.mark.parametrize(("name", "kind"), REFUSED)
-def test_what_can_hold_no_lease_is_refused(name: Name, kind: str, tmp_path: Path) -> None:
-    database = open_database(name, tmp_path)
-    with pytest.raises(Unprotected, match=r"column updated_at of leases is .*: a lease cannot be kept in it"):
-        leases(database, kind).claim()
+def test_what_can_hold_no_lease_is_refused(database: Database) -> None:
+    for kind in REFUSED[database.name]:
+        with pytest.raises(Unprotected, match=r"column updated_at of leases is .*: a lease cannot be kept in it"):
+            leases(database, kind).claim()
     database.run("ALTER TABLE leases RENAME COLUMN updated_at TO changed_at")
     with pytest.raises(Unprotected, match="leases has no column updated_at: a lease needs a clock"):
         rows_of(database, Table(("leases",))).claim()
-    database.engine.dispose()
 
 
 @cache
@@ -338,31 +328,32 @@ def know_berlin() -> None:
 SPRING, AUTUMN = 1774746000, 1792890000
 
 
-@pytest.mark.parametrize(
-    ("kind", "as_mysql"), [("timestamp(3)", False), ("timestamp(3)", True), ("datetime(3)", False), ("bigint", False)]
-)
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
 def test_neither_the_leap_in_spring_nor_the_hour_twice_in_autumn_ends_a_lease_or_makes_it_longer(
-    kind: str, as_mysql: bool, tmp_path: Path
+    database: Database,
 ) -> None:
-    database = open_database("mariadb", tmp_path)
     know_berlin()
-    table = leases(database, kind).table
-    held = {}
-    if as_mysql:
-        table = replace(table, dialect="mysql")
-    with in_zone(database, "Berlin").connect() as connection:
-        # What MySQL stores in the hour that is there twice, MariaDB cannot show.
-        for change in (SPRING,) if as_mysql else (SPRING, AUTUMN):
+    berlin = in_zone(database, "Berlin")
+    # What MySQL stores in the hour that is there twice, MariaDB cannot show.
+    tried: tuple[tuple[str, Dialect, tuple[int, ...]], ...] = (
+        ("timestamp(3)", "mariadb", (SPRING, AUTUMN)),
+        ("timestamp(3)", "mysql", (SPRING,)),
+        ("datetime(3)", "mariadb", (SPRING, AUTUMN)),
+        ("bigint", "mariadb", (SPRING, AUTUMN)),
+    )
+    for kind, dialect, changes in tried:
+        table = replace(leases(database, kind).table, dialect=dialect)
+        for change in changes:
             for claimed, looked in ((-10, 10), (-10, 60), (-3590, 20), (-3590, -3580), (3590, 3610), (3590, 3660)):
-                connection.exec_driver_sql("UPDATE leases SET status = 'pending'")
-                connection.exec_driver_sql(f"SET timestamp = {change + claimed}.5")
-                token = claims.compare_and_swap(connection, table, KEY, LEASE)
-                connection.exec_driver_sql(f"SET timestamp = {change + looked}.25")
-                seen = claims.look(connection, table, KEY, LEASE, ())
-                assert token is not None and seen is not None
-                held[change, claimed, looked] = seen.held
-    assert held == {(change, claimed, looked): looked - claimed < 60 for change, claimed, looked in held}
-    database.engine.dispose()
+                with berlin.connect() as connection:
+                    connection.exec_driver_sql("UPDATE leases SET status = 'pending'")
+                    connection.exec_driver_sql(f"SET timestamp = {change + claimed}.5")
+                    assert claims.compare_and_swap(connection, table, KEY, LEASE) is not None
+                    connection.exec_driver_sql(f"SET timestamp = {change + looked}.25")
+                    seen = claims.look(connection, table, KEY, LEASE, ())
+                assert seen is not None
+                assert seen.held == (looked - claimed < 60), (kind, dialect, change, claimed, looked)
+    berlin.dispose()
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
