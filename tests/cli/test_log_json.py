@@ -73,10 +73,12 @@ def test_every_id_is_said_somewhere_and_no_other_is() -> None:
 
 
 def test_the_only_way_to_stderr_is_saying() -> None:
+    # Of a drill's processes stderr is a file, which the drill reads.
+    own = ("saying.py", "serving.py")
     strangers = [
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "dedupaudit").rglob("*.py")
-        if path.name != "saying.py" and re.search(r"err=True|stderr\.write|file=sys\.stderr", path.read_text("utf-8"))
+        if path.name not in own and re.search(r"err=True|stderr\.write|file=sys\.stderr", path.read_text("utf-8"))
     ]
     assert not strangers
 
