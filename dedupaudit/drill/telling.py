@@ -42,8 +42,8 @@ _HOLES = {
     "stuck": ("stuck row", "stuck rows"),
     "orphans": ("orphaned object", "orphaned objects"),
     "missing": ("missing object", "missing objects"),
-    "unclear": ("thing that nobody could judge", "things that nobody could judge"),
 }
+"""What went wrong, in words. What could not be judged is none of them: the reason tells it."""
 
 
 def offer(request: DrillRequest) -> str:
@@ -133,9 +133,9 @@ def _answer(result: DrillResult, shape: TableShape, width: int) -> list[str]:
     else:
         answer = f"No: not one second row of ({key}) went in, in {requests}."
     lines = prose(f"{question} {answer}", width, indent=2)
-    others = [hole for hole in one.holes if hole.what != "duplicates"]
+    others = _seen(hole for hole in one.holes if hole.what != "duplicates")
     if others and duplicates is not None:
-        lines += prose(f"But: {_seen(others)}.", width, indent=2)
+        lines += prose(f"But: {others}.", width, indent=2)
     return lines
 
 
@@ -149,7 +149,11 @@ def _with_holes(results: Sequence[StrategyResult]) -> str:
 
 
 def _seen(holes: Iterable[Hole]) -> str:
-    return "; ".join(f"{plural(hole.count, *_HOLES[hole.what])}, such as {visible(hole.example, 60)}" for hole in holes)
+    return "; ".join(
+        f"{plural(hole.count, *_HOLES[hole.what])}, such as {visible(hole.example, 60)}"
+        for hole in holes
+        if hole.what in _HOLES
+    )
 
 
 # ---- the table
@@ -226,7 +230,7 @@ def _explained(result: DrillResult, width: int) -> Iterator[str]:
         yield ""
         wrong = "; ".join(filter(None, (one.strategy.hole, visible(one.reason, 300) if one.reason else "")))
         yield from prose(f"{one.strategy.name}: {wrong}" if wrong else f"{one.strategy.name}:", width, indent=2)
-        for hole in one.holes:
+        for hole in (hole for hole in one.holes if hole.what in _HOLES):
             what = _HOLES[hole.what][hole.count != 1]
             yield from prose(f"{hole.count:>9,}  {what}, such as {visible(hole.example, 60)}", width, indent=11)
         if not one.holes:

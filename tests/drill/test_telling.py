@@ -66,7 +66,8 @@ def test_textbook_versions_alone_say_nothing_of_what_to_use() -> None:
 
 def test_what_nobody_could_judge_is_not_called_held() -> None:
     said = first(replace(HELD, strategies=(UNCLEAR,)))
-    assert said.startswith("UNCLEAR: unique (3 things that nobody could judge, such as a)")
+    assert said.startswith("UNCLEAR: unique (the scan could not look).")
+    assert "\nunique: the scan could not look\n" in told(replace(HELD, strategies=(UNCLEAR,)))
     assert "Holds" not in said
 
 
