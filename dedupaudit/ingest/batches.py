@@ -27,7 +27,7 @@ MAX_ROWS: Final = 1000
 MAX_PARAMETERS: Final = 30_000
 """SQLite takes 32,766 of them, PostgreSQL 65,535."""
 MAX_CHARACTERS: Final = 1_000_000
-"""Of all texts in a statement: MySQL's packets may be no larger than 4 MB on old servers."""
+"""Of all texts in a statement; a fifth of MySQL's max_allowed_packet where that is less."""
 
 _ROUNDS = 3
 
@@ -53,10 +53,10 @@ def write_batch(writer: RowWriter, encoder: Encoder, rows: Sequence[Sequence[obj
             rest.append((number, row))
     batch = _Batch(writer, encoder, outcomes)
     # In one order for all writers: in opposite orders they would wait for each other.
-    for piece in _pieces([first[key] for key in sorted(first, key=_order)]):
+    for piece in _pieces([first[key] for key in sorted(first, key=_order)], encoder.described.packet):
         batch.store(piece)
     # The first of its key is stored by now, or is the stored row's duplicate, or was refused.
-    for piece in _pieces(rest):
+    for piece in _pieces(rest, encoder.described.packet):
         batch.look(piece)
     return [outcomes[number] for number in range(len(rows))]
 
@@ -65,14 +65,15 @@ def _order(key: Row) -> tuple[str, ...]:
     return tuple([part if isinstance(part, str) else repr(part) for part in key])
 
 
-def _pieces(rows: Sequence[Numbered]) -> Iterator[list[Numbered]]:
-    """Split rows so that each piece fits a statement."""
+def _pieces(rows: Sequence[Numbered], packet: int | None) -> Iterator[list[Numbered]]:
+    """Split rows so that each piece fits a statement; a character has up to four bytes."""
     piece: list[Numbered] = []
     characters = 0
+    longest = min(MAX_CHARACTERS, packet // 5) if packet else MAX_CHARACTERS
     most = min(MAX_ROWS, MAX_PARAMETERS // len(rows[0][1])) if rows else 0
     for numbered in rows:
         size = sum([len(value) for value in numbered[1] if isinstance(value, str | bytes)])
-        if piece and (len(piece) == most or characters + size > MAX_CHARACTERS):
+        if piece and (len(piece) == most or characters + size > longest):
             yield piece
             piece, characters = [], 0
         piece.append(numbered)

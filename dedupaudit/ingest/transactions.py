@@ -107,8 +107,10 @@ def _begin_sqlite(connection: Connection) -> None:
         if connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 0:
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         connection.info[_KNOWN] = True
+    if not connection.in_transaction():
+        connection.begin()
     raw = connection.connection.dbapi_connection
-    # The application may have told SQLAlchemy to begin by itself.
+    # The application may have told SQLAlchemy to say BEGIN by itself.
     if not getattr(raw, "in_transaction", False):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 

@@ -68,6 +68,8 @@ _LITE: dict[int, Kind] = {
 }
 _LITE_UNIQUE = "UNIQUE constraint failed: "
 
+# The server hangs up on a statement that is too large, and would on the next one.
+_MY_PACKET = 1153
 _PG_DEADLOCK, _MY_DEADLOCK = "40P01", 1213
 # Serialization, lock timeout, and a server that goes down or comes up.
 _PG_AGAIN = {_PG_DEADLOCK, "40001", "55P03", "57P01", "57P02", "57P03"}
@@ -137,9 +139,11 @@ def is_deadlock(error: BaseException) -> bool:
 
 def is_again(error: BaseException) -> bool:
     """Say whether the same work may succeed in a new transaction, maybe on a new connection."""
+    cause = _cause(error)
+    if _number(cause) == _MY_PACKET:
+        return False
     if getattr(error, "connection_invalidated", False):
         return True
-    cause = _cause(error)
     if isinstance(cause, sqlite3.Error):
         return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _LITE_AGAIN
     code = _sqlstate(cause)

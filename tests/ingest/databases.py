@@ -49,6 +49,9 @@ class Database(Protocol):
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
 
+    def ask_elsewhere(self, query: str) -> None:
+        """Run one statement over a connection of its own, and close that."""
+
 
 class _Base:
     name: Name
@@ -74,6 +77,12 @@ class _Base:
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         with self.engine.connect() as connection:
             return [tuple(row) for row in connection.exec_driver_sql(self._literally(query))]
+
+    def ask_elsewhere(self, query: str) -> None:
+        engine = self.new_engine()
+        with engine.connect() as connection:
+            connection.exec_driver_sql(query)
+        engine.dispose()
 
     def _literally(self, statement: str) -> str:
         """Return SQL in which a percent sign stands for itself."""
