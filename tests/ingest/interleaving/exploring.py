@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from dedupaudit.errors import SourceError
@@ -46,14 +47,14 @@ class Client:
     """An actor with an engine of its own: one connection. `autocommit`: each statement is a transaction."""
 
     def __init__(self, place: Place, name: str, *, autocommit: bool = False) -> None:
-        self.sessions: set[int] = set()
+        self.sessions: frozenset[int] = frozenset()
         self.now = 0.0
         self.actor = Actor(name, lambda: any(place.waits(session) for session in self.sessions))
         self._place, self._autocommit = place, autocommit
         options = {"isolation_level": "AUTOCOMMIT"} if autocommit else {}
         self.engine = place.engine(**options)
-        event.listen(self.engine, "connect", lambda connection, _entry: self.sessions.add(place.session(connection)))
-        event.listen(self.engine, "close", lambda connection, _entry: self.sessions.discard(place.session(connection)))
+        event.listen(self.engine, "connect", self._connected)
+        event.listen(self.engine, "close", self._closed)
         event.listen(self.engine, "before_cursor_execute", self._statement)
         # A statement that SQLite refuses has locked nothing; on servers it has, until the end of its transaction.
         moment = "after_cursor_execute" if place.name == "sqlite" else "before_cursor_execute"
@@ -61,6 +62,12 @@ class Client:
         if not autocommit:
             event.listen(self.engine, "commit", lambda connection: self._end(connection, "COMMIT"))
             event.listen(self.engine, "rollback", lambda connection: self._end(connection, "ROLLBACK"))
+
+    def _connected(self, connection: Any, _entry: object) -> None:
+        self.sessions |= {self._place.session(connection)}
+
+    def _closed(self, connection: Any, _entry: object) -> None:
+        self.sessions -= {self._place.session(connection)}
 
     def begin(self) -> None:
         """Make ready for a run. Connects, and asks what writers ask a new connection: that is no step of theirs."""
@@ -79,12 +86,15 @@ class Client:
         writes: frozenset[str] = frozenset()
         if not _only_looks(sql):
             writes = LOCKS | COMMITTED if self._autocommit else LOCKS
-        waits = self._place.is_locked if sql.startswith("BEGIN IMMEDIATE") else lambda: False
+        # Who writes outside a transaction does it where nobody waits: two who wait for one lock would race for it.
+        waits = self._place.is_locked if self._autocommit or sql.startswith("BEGIN IMMEDIATE") else lambda: False
         self._stop(connection, Step(told(sql), reads=COMMITTED, writes=writes, waits=waits))
 
     def _writes(self, connection: Connection, _cursor: Any, sql: str, *_rest: object) -> None:
         if not _only_looks(sql):
-            connection.info["wrote"] = self._place.writing = True
+            connection.info["wrote"] = True
+            if not self._autocommit:
+                self._place.writing.add(self)
 
     def _end(self, connection: Connection, words: str) -> None:
         if connection.invalidated:
@@ -95,7 +105,7 @@ class Client:
             return
         # Of a transaction that only looked nothing is left; but an SQLite file cannot be written while it is open.
         self._stop(connection, Step(words, reads=COMMITTED, writes=LOCKS | COMMITTED if wrote else frozenset()))
-        self._place.writing &= not wrote
+        self._place.writing.discard(self)
 
     def _stop(self, connection: Connection, step: Step) -> None:
         try:
@@ -103,7 +113,7 @@ class Client:
         except Killed:
             # The server does that when a client is gone; here it has done it before the next step.
             connection.connection.rollback()
-            self._place.writing &= not connection.info.pop("wrote", False)
+            self._place.writing.discard(self)
             raise
 
 
@@ -190,24 +200,39 @@ class SteppingStore:
         """Leave the folder to the others."""
 
 
+class SteppingRedis(Redis):
+    """A client of Redis each of whose commands is a step of an actor."""
+
+    def __init__(self, port: int, actor: Actor) -> None:
+        super().__init__(host="127.0.0.1", port=port, protocol=2)
+        self._actor = actor
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        self._actor.step(Step(f"{args[0]} to Redis", reads=REDIS, writes=REDIS))
+        return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's own has no types
+
+
 class Place(ABC):
     """A database with the target schema. Its clients live as long as it; each run has an ID of its own."""
 
     name: str
-    writing = False
-    """Whether somebody is in a transaction that has written."""
     tells_busy = False
     """SQLite: whether BEGIN is tried while another writes, and refused; otherwise it waits for its turn."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
+        self._versioned = False
+        self.writing: set[Client] = set()
+        """Who is in a transaction that has written."""
         self._stack = ExitStack()
         self._watching = self.engine(isolation_level="AUTOCOMMIT")
         self._stack.callback(self._watching.dispose)
 
     def add_version(self) -> None:
         """Give screenshots the column that OptimisticVersion counts in."""
-        self.rows("ALTER TABLE screenshots ADD COLUMN version bigint DEFAULT 0 NOT NULL")
+        if not self._versioned:
+            self.rows("ALTER TABLE screenshots ADD COLUMN version bigint DEFAULT 0 NOT NULL")
+            self._versioned = True
 
     def close(self) -> None:
         """End all connections."""
@@ -230,8 +255,8 @@ class Place(ABC):
             return [tuple(row) for row in result] if result.returns_rows else []
 
     def is_locked(self) -> bool:
-        """Say whether a BEGIN IMMEDIATE has to wait."""
-        return self.writing and not self.tells_busy
+        """Say whether who wants to write has to wait."""
+        return bool(self.writing) and not self.tells_busy
 
     @abstractmethod
     def engine(self, **options: Any) -> Engine:
