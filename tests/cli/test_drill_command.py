@@ -45,6 +45,7 @@ def shows_its_hole(one: dict[str, Any]) -> None:
     assert any(one[name] for name in ZEROS) and one["holes"]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("names", ["redis-lock", pytest.param("all", marks=pytest.mark.slow)])
 def test_on_postgresql_with_redis_and_objects(
     run: Run, postgresql: PostgresqlServer, redis: RedisServer, oss: FakeOss, tmp_path: Path, names: str
