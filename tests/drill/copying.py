@@ -62,8 +62,7 @@ def send(scratch: Scratch, against: AgainstTable, *rows: dict[str, object]) -> l
 
 def rows_after_a_retry(scratch: Scratch, against: AgainstTable) -> int:
     """Send one event twice, and return how many rows it has then."""
-    row = against.row(7, "device-1")
-    send(scratch, against, row, row)
+    send(scratch, against, against.row(7, "device-1"), against.row(7, "device-1"))
     return count(scratch, against)
 
 

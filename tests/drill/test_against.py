@@ -86,6 +86,23 @@ def test_a_key_of_two_columns(database: Database, tmp_path: Path) -> None:
         assert [said == "stored" for said in send(scratch, against, *rows)] == [True, True, False]
 
 
+def test_a_number_that_the_backend_makes_for_each_row_protects_nobody(database: Database, tmp_path: Path) -> None:
+    url = database.fresh(tmp_path)
+    text = database.text()
+    columns = [f"row_id {text} NOT NULL PRIMARY KEY", f"id {text} NOT NULL", "made DATE NOT NULL", "n BIGINT NOT NULL"]
+    database.run(database.table("t", columns))
+    with copied(url, "t", key=("id",)) as (scratch, against):
+        assert rows_after_a_retry(scratch, against) == 2
+        assert not against.shape.uncertain
+        assert against.row(1, "d")["row_id"] != against.row(1, "d")["row_id"]
+    # Whether this number is the client's, and the same in a retry, nobody knows here.
+    database.run("CREATE UNIQUE INDEX once ON t (n, made)")
+    with copied(url, "t", key=("id",)) as (scratch, against):
+        assert rows_after_a_retry(scratch, against) == 2
+        assert against.shape.uncertain
+        assert {what for what, _why in against.shape.left_out} == {"the value of column n", "the value of column made"}
+
+
 def test_a_partial_unique_index_is_copied_and_protects_nobody_else(tmp_path: Path) -> None:
     for database in (SQLITE, POSTGRESQL):
         url = database.fresh(tmp_path)

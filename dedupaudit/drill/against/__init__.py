@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dedupaudit.config import Settings, TableSettings
+from dedupaudit.display import visible
 from dedupaudit.drill.against.copying import refuse_kind
 from dedupaudit.drill.against.rows import Rows, plans
 from dedupaudit.drill.against.trying import explained, refusal
@@ -31,6 +32,10 @@ COPIERS = {
     "mariadb": ("dedupaudit.drill.against.mysql", "dedupaudit.drill.against.mysql_triggers"),
 }
 _DEVICE = "drill-device-1"
+_WHOSE_VALUE = (
+    "a unique index holds it: each request of the drill has another one there, as where the backend makes it; where the"
+    " client sends it, that index may keep duplicates out"
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,9 @@ def copy(
     copied: Copied = table_module.copy_table(scratch, resolved)
     name = scratch.table(copied.name)
     rows = _fitting(scratch, name, plans(resolved, copied.fields, values))
+    for field in rows.filled:
+        if field.name in rows.anew and field.name not in resolved.catalog.primary_key:
+            copied.leave(f"the value of column {visible(field.name)}", _WHOSE_VALUE, uncertain=True)
     trigger_module.copy_triggers(scratch, resolved, copied, rows.row(0, _DEVICE))
     if refused := refusal(scratch, name, rows.row(0, _DEVICE)):
         raise explained(name, refused)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import secrets
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Literal
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 from dedupaudit.display import visible
 from dedupaudit.errors import UsageError
@@ -61,13 +62,17 @@ class Rows:
     """Columns that need a value, beside the key, the device and the varied one."""
     named: Mapping[str, object]
     """Values that the user gave."""
-    unique: frozenset[str]
-    """Columns of unique indexes over more than the key: no two events may share a value there."""
+    anew: frozenset[str]
+    """Columns of unique indexes over more than the key: each request has another value there, as a backend that makes
+    itself a number or a UUID for each row gives it."""
     usual: Mapping[str, object]
     varied: Field | None = None
 
     def row(self, number: int, device: str, variant: int = 0) -> dict[str, object]:
-        """Return the values of one event: equal for equal arguments, and of another payload for another variant."""
+        """Return the values of one event: equal for equal arguments, and of another payload for another variant.
+
+        But for the columns of `anew`, which are other ones each time.
+        """
         values: dict[str, object] = {}
         for field in self.key:
             of_device = self.device is not None and field.name == self.device.name and len(self.key) > 1
@@ -75,8 +80,8 @@ class Rows:
         if self.device is not None and self.device.name not in values:
             values[self.device.name] = device_value(self.device, device)
         for field in self.filled:
-            if field.name in self.unique:
-                values[field.name] = key_value(field, number, self.table)
+            if field.name in self.anew:
+                values[field.name] = new_value(field, number, self.table)
             else:
                 values[field.name] = self.usual[field.name] if field.name in self.usual else sample(field)
         if self.varied is not None:
@@ -234,6 +239,31 @@ def key_value(field: Field, number: int, table: str) -> object:
             "it may be too short, or of a type that the drill does not know",
         )
     return counted
+
+
+def new_value(field: Field, number: int, table: str) -> object:
+    """Return a value that no other request has; where the type is too small for chance, that of the event's number."""
+    chance = secrets.randbelow(10**9)
+    match field.kind:
+        case "text" if field.length is None or field.length >= 9:
+            return secrets.token_hex(16)[: field.length]
+        case "integer" if field.largest >= 2**31 - 1:
+            return secrets.randbelow(field.largest)
+        case "uuid":
+            return uuid4()
+        case "uuidtext":
+            return str(uuid4())
+        case "bytes" if field.length is None or field.length >= 8:
+            raw = secrets.token_bytes(min(field.length or 16, 16))
+            return raw.ljust(field.length, b"d") if field.padded and field.length else raw
+        case "float":
+            return float(chance)
+        case "datetime" | "zoned":
+            return datetime(1990, 1, 1, tzinfo=UTC if field.kind == "zoned" else None) + timedelta(seconds=chance)
+        case "date":
+            return date(1990, 1, 1) + timedelta(days=chance % 10_000)
+        case _:
+            return key_value(field, number, table)
 
 
 def _counted_text(field: Field, number: int) -> str | None:
