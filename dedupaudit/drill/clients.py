@@ -201,7 +201,8 @@ class Clients:
             self._idle.append(worker)
         elif isinstance(message, CannotStart):
             self._watch()
-            raise RunFailed(f"a worker cannot start: {message.reason}", "the strategy could not be tried")
+            hint = "does the server take as many connections as --writers asks for?"
+            raise RunFailed(f"a worker cannot start: {message.reason}", hint)
         elif isinstance(message, Uploading):
             self._break_off(self._requests[message.number])
         elif isinstance(message, Answered):

@@ -116,6 +116,11 @@ class FaultyEngine:
         self.deadlocks = 0
         self._commits_left = fault.dropped_after
 
+    @property
+    def is_done(self) -> bool:
+        """Say whether the connection was broken, where that was ordered."""
+        return not self._commits_left
+
     def _committing(self, connection: Any) -> None:
         self._commit(connection)
         if self._commits_left:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from dedupaudit.drill.faults import FaultyEngine, FaultyStore
-from dedupaudit.drill.scenario import NO_FAULT, Fault
+from dedupaudit.drill.scenario import FEWEST_IDS, NO_FAULT, Fault, scenario
+from dedupaudit.drill.shipped import unique
 from dedupaudit.errors import SourceError
+from dedupaudit.ingest.events import Activity, Screenshot
 from dedupaudit.stores.local import LocalStore
+from tests.drill.drilling import FAST
+from tests.drill.places import Kind, place_of
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgresql import PostgresqlServer
 
@@ -72,6 +77,24 @@ def test_deadlocks_are_counted_and_other_errors_are_not(engine: tuple[str, Engin
     assert faulty.deadlocks == 2
     faulty.begin(NO_FAULT)
     assert faulty.deadlocks == 0
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_a_writer_whose_commit_was_lost_finds_its_own_row(kind: Kind, tmp_path: Path) -> None:
+    place = place_of(kind, "target", tmp_path, times=FAST)
+    faulty = FaultyEngine(place.engine)
+    backend = unique(place)
+    for plan in scenario(FEWEST_IDS, 4, 1)[:8]:
+        take: Any = backend.activity if isinstance(plan.clients[0].event, Activity) else backend.screenshot
+        take(plan.clients[0].event)
+    for number in range(1, 4):
+        shot = Screenshot(f"lost_{number}", "device", number, b"picture")
+        faulty.begin(Fault(dropped_after=number))
+        answer = backend.screenshot(shot)
+        assert faulty.is_done, "the connection was never lost"
+        assert answer.said in ("stored", "duplicate")
+        assert place.store.holds(f"screenshots/device/lost_{number}.jpg", b"picture")
+        assert backend.screenshot(shot).said == "duplicate"
 
 
 def test_sqlite_has_no_connection_to_lose(tmp_path: Path) -> None:

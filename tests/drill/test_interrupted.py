@@ -22,6 +22,8 @@ from tests.drill.seeded import strategy
 from tests.drill.test_run import schemas
 from tests.servers.postgresql import PostgresqlServer
 
+AT_THE_AUDIT = 10**9
+
 
 @dataclass
 class Doing:
@@ -41,7 +43,8 @@ class Doing:
             self.act()
 
     def finish(self) -> None:
-        pass
+        if self.after == AT_THE_AUDIT:
+            self.advance_to(self.after)
 
 
 @contextmanager
@@ -132,6 +135,15 @@ def test_a_signal_during_the_removal_does_not_end_it(
     assert len(pressed) == 3
     assert os.listdir(temporary) == []
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_signal_during_the_audit_stops_it_too(tmp_path: Path, temporary: Path) -> None:
+    interrupt = Interrupt()
+    progress = Doing(lambda: os.kill(os.getpid(), signal.SIGTERM), after=AT_THE_AUDIT)
+    with watched(interrupt), pytest.raises(Cancelled):
+        drill(request(sqlite_file(tmp_path), [strategy()]), interrupt=interrupt, progress=progress)
+    assert progress.done
+    assert os.listdir(temporary) == []
 
 
 def test_a_signal_before_anything_began_leaves_nothing(tmp_path: Path, temporary: Path) -> None:
