@@ -316,7 +316,8 @@ class MariadbPlace(Place):
 
     def waits(self, session: int) -> bool:
         report = self._server.execute("SHOW ENGINE INNODB STATUS")[0][2]
-        return str(session) in _INNODB_WAITER.findall(report)
+        # Before that, it tells of the latest deadlock, who waited there.
+        return str(session) in _INNODB_WAITER.findall(report.partition("\nTRANSACTIONS\n")[2])
 
 
 class SqlitePlace(Place):
