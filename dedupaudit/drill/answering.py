@@ -68,9 +68,13 @@ def _strategy(one: StrategyResult) -> dict[str, object]:
         "says": strategy.says,
         "hole": strategy.hole or None,
         "shape": strategy.shape,
-        **{name: getattr(one, name) for name in FIGURES},
+        **{name: _figure(getattr(one, name)) for name in FIGURES},
         "holes": [asdict(hole) for hole in one.holes],
     }
+
+
+def _figure(figure: float | None) -> float | None:
+    return round(figure, 3) if isinstance(figure, float) else figure
 
 
 def _against(shape: TableShape, duplicates: bool | None) -> dict[str, object]:

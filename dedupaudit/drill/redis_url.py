@@ -20,7 +20,7 @@ def check_redis_url(text: str) -> None:
     remember_what_may_be_secret(text)
     scheme, separator, _ = text.partition("://")
     if not separator or scheme.lower() not in _SCHEMES:
-        raise UsageError("the URL of Redis has a scheme that it cannot have", f"write {FORMS}")
+        raise UsageError("the URL of Redis begins with none of redis://, rediss:// and unix://", f"write {FORMS}")
     try:
         parts = urlsplit(text)
         is_whole = not parts.fragment and "@" not in parts.path and (parts.port is None or parts.port > 0)
