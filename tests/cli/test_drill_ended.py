@@ -88,9 +88,8 @@ def test_a_signal_ends_it_and_nothing_is_left(
         assert client.keys("*") == []
 
 
-@pytest.mark.parametrize("sees", ["clean", pytest.param("the next drill", marks=pytest.mark.slow)])
-def test_what_a_killed_drill_left_is_seen_and_removed(
-    run: Run, postgresql: PostgresqlServer, oss: FakeOss, clean_env: dict[str, str], temporary: Path, sees: str
+def test_what_a_killed_drill_left_is_removed_by_clean_and_nothing_else(
+    run: Run, postgresql: PostgresqlServer, oss: FakeOss, clean_env: dict[str, str], temporary: Path
 ) -> None:
     url = postgresql.create_database("app")
     store = oss_arguments(oss, "oss://pictures/drills/")
@@ -100,24 +99,39 @@ def test_what_a_killed_drill_left_is_seen_and_removed(
         assert strict_json(run("drill", "--clean", "--db", url, "-f", "json").out) == {"removed": []}
         until(lambda: len(oss.bucket.keys) > 1, "the first picture")
         begun.process.kill()
-        done = begun.ended()
-    assert done.code == -signal.SIGKILL
+        assert begun.ended().code == -signal.SIGKILL
     (left,) = schemas_of(postgresql, "app")
-
-    if sees == "the next drill":
-        document = strict_json(run("drill", "--db", url, *SMALL, "-f", "json").out)
-        (told,) = document["leftovers"]
-        assert left in told
-        assert document["held"] is True
-        assert schemas_of(postgresql, "app") == [left]
-
     cleaned = run("drill", "--clean", "--db", url, *store, env=oss_env())
     assert cleaned.code == 0, said(cleaned)
     assert left in " ".join(cleaned.out.decode().split())
     assert schemas_of(postgresql, "app") == []
     assert oss.bucket.keys == ["drills/kept.jpg"]
-    if sees == "the next drill":
-        assert run("drill", "--clean", "--db", url).out == b"Nothing to remove: no drill left anything behind.\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("named", [True, False], ids=["--objects", "a temporary folder"])
+def test_the_next_drill_tells_of_what_a_killed_one_left(
+    run: Run, postgresql: PostgresqlServer, clean_env: dict[str, str], temporary: Path, named: bool
+) -> None:
+    url = postgresql.create_database("app")
+    (temporary / "kept.jpg").touch()
+    how = ("--db", url, *(("--objects", f"file://{temporary}") if named else ()))
+    with drilling((*how, *SMALL), clean_env, temporary) as begun:
+        (folder,) = temporary.glob("dedupaudit-drill-*")
+        until(lambda: any(path.is_file() for path in folder.rglob("*")), "the first picture")
+        begun.process.kill()
+        begun.ended()
+    (left,) = schemas_of(postgresql, "app")
+    env = {"TMPDIR": str(temporary)}
+    document = strict_json(run("drill", *how, *SMALL, "-f", "json", env=env).out)
+    (told,) = document["leftovers"]
+    assert left in told
+    assert document["held"] is True
+    assert schemas_of(postgresql, "app") == [left]
+    assert strict_json(run("drill", "--clean", *how, "-f", "json", env=env).out) == {"removed": [left]}
+    assert schemas_of(postgresql, "app") == []
+    assert os.listdir(temporary) == ["kept.jpg"]
+    assert run("drill", "--clean", *how).out == b"Nothing to remove: no drill left anything behind.\n"
 
 
 def failed(done: Completed, *words: str) -> None:
