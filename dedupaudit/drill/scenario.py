@@ -94,17 +94,19 @@ _ALWAYS: tuple[tuple[Kind, int, int], ...] = (
     ("conflict", 6, 4),
     ("devices", 2, 1),
 )
+_WAITING: tuple[Kind, ...] = ("lost", "killed", "abandoned")
 FEWEST_IDS = 50
 
 
 def scenario(ids: int, writers: int, seed: int) -> tuple[Plan, ...]:
     """Return the plans of so many IDs, in the order in which they begin.
 
-    A few harmless ones go first, because a process is slow at its first request; then those that overlap alone, then
-    what needs long; the rest follows, shuffled.
+    Those that end in a timeout go first, and wait while others work. Then a few harmless ones, because a process is
+    slow at its first request; then those that overlap alone, then what else goes wrong; the rest follows, shuffled.
     """
     making = _Making(Random(seed), writers)  # noqa: S311 (the same requests again, not a secret)
     always = list(making.always())
+    waiting = [plan for plan in always if plan.kind in _WAITING]
     more = max(0, ids - len(always))
     others: list[Plan] = []
     others += [making.plan("overlap", is_picture=making.draw_picture()) for _ in range(round(more * _OVERLAPPING))]
@@ -117,7 +119,7 @@ def scenario(ids: int, writers: int, seed: int) -> tuple[Plan, ...]:
     ]
     first, rest = plain[:warm], plain[warm:] + others
     making.random.shuffle(rest)
-    return (*first, *always, *rest)
+    return (*waiting, *first, *(plan for plan in always if plan.kind not in _WAITING), *rest)
 
 
 def retries(ids: int, writers: int, seed: int) -> tuple[Plan, ...]:

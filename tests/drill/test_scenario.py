@@ -68,10 +68,13 @@ def test_those_who_conflict_differ_and_go_together_or_one_after_the_other() -> N
     assert all(len({client.event.device_id for client in plan.clients}) == 2 for plan in of("devices", plans))
 
 
-def test_harmless_requests_go_first_and_then_those_that_overlap_alone() -> None:
+def test_what_waits_for_a_timeout_goes_first_and_harmless_requests_before_those_that_overlap_alone() -> None:
     plans = scenario(500, 8, 5)
-    assert {plan.kind for plan in plans[:16]} == {"plain"}
-    assert [plan.alone for plan in plans].index(True) == 16
+    kinds = [plan.kind for plan in plans]
+    waiting = sum(kinds.count(kind) for kind in ("lost", "killed", "abandoned"))
+    assert set(kinds[:waiting]) == {"lost", "killed", "abandoned"}
+    assert set(kinds[waiting : waiting + 16]) == {"plain"}
+    assert [plan.alone for plan in plans].index(True) == waiting + 16
     assert all(plan.kind == "overlap" and plan.is_faultless for plan in plans if plan.alone)
 
 
