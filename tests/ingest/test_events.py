@@ -299,6 +299,16 @@ def test_a_partition_that_is_made_later_is_known_at_its_first_violation(database
         writer.write({"id": "b", "device_id": "e"})
 
 
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_a_constraint_with_a_new_name_is_looked_up_again(database: Database) -> None:
+    create(database, "numbered")
+    writer = ActivityWriter(database.engine, LOG)
+    writer.write(activity())
+    database.run("ALTER TABLE activity_log RENAME INDEX activity_log_activity_id_key TO renamed")
+    assert writer.write(activity()).duplicate
+    assert writer.write_batch([activity("b"), activity()])[1] == Stored(ID, duplicate=True)
+
+
 def test_a_unique_key_that_is_made_later_is_never_taken_for_the_events_own(database: Database) -> None:
     writer = ActivityWriter(database.engine)
     writer.write(activity("a"))

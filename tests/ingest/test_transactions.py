@@ -240,6 +240,20 @@ def rollback_journal(tmp_path: Path) -> Path:
     return path
 
 
+def test_the_write_lock_is_taken_before_anything_is_read(rollback_journal: Path) -> None:
+    """A transaction that reads first and writes later can only fail once somebody else wrote."""
+    engine = busy(rollback_journal, 5)
+
+    def work(connection: Connection) -> None:
+        connection.exec_driver_sql("SELECT count(*) FROM activities").fetchall()
+        with closing(sqlite3.connect(rollback_journal, timeout=0)) as other:
+            other.execute("INSERT INTO activities (id) VALUES ('other')")
+
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        in_transaction(engine, work)
+    engine.dispose()
+
+
 def test_a_busy_file_is_tried_again(rollback_journal: Path) -> None:
     engine = busy(rollback_journal, 0.001)
     tries = []
