@@ -454,6 +454,15 @@ def test_bodies_that_only_look_at_their_own_table(language: Language, body: str)
         ("mysql", "/*M!100100 SELECT f() */"),
         ("mysql", "SELECT \"a\" , sys_exec ('x')"),
         ("mysql", "SELECT NEXT_VAL(s)"),
+        # Where the servers' own readers begin and end comments, texts and names.
+        ("mysql", "SET NEW.v = 1--evil()"),
+        ("mysql", "SET NEW.v = 1 --\u00a0+ evil()"),
+        ("mysql", "SET NEW.v = 1 --\x01'\n, NEW.id = evil() --\x01'"),
+        ("mysql", 'SET NEW.v = "a\\", evil(), "b"'),
+        ("mysql", "SET NEW.v = 1evil()"),
+        ("postgresql", "SELECT 1 -- \r, evil()"),
+        ("postgresql", "SELECT lower\u00a0(id)"),
+        ("postgresql", "SELECT $1$ , evil(), $1$"),
     ],
 )
 def test_bodies_of_which_it_is_not_certain(language: Language, body: str) -> None:

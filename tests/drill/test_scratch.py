@@ -252,6 +252,17 @@ def test_a_database_that_publishes_every_table_is_not_drilled(tmp_path: Path) ->
         pass
 
 
+def test_a_pooler_that_hands_out_transactions_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_of(POSTGRESQL.fresh(tmp_path))
+    before = POSTGRESQL.content()
+    monkeypatch.setattr(
+        "dedupaudit.drill.scratch.postgresql.pooler_between", lambda _settings: "a pooler stands between"
+    )
+    with pytest.raises(SourceError, match="a pooler stands between"):
+        open_scratch(settings, Interrupt())
+    assert POSTGRESQL.content() == before
+
+
 @pytest.mark.slow
 def test_a_standby_is_told(postgresql: PostgresqlServer) -> None:
     with StandbyServer(postgresql) as standby, pytest.raises(SourceError, match="standby"):

@@ -13,16 +13,20 @@ from dedupaudit.display import visible
 
 Language = Literal["postgresql", "mysql"]
 
-_GAP = r"--[^\n]*|/\*(?![!M]).*?\*/|\s+"
+# What is beyond ASCII is part of a name to both, spaces included.
+_NAMES = r"(?P<word>[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*)|(?P<number>\d+)|(?P<other>.)"
+_GAP = r"/\*(?![!M]).*?\*/|[ \t\n\r\f\v]+"
 _PARTS = {
     "postgresql": (
-        rf"(?P<gap>{_GAP})|(?P<text>[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)"
-        r'|(?P<name>"(?:[^"]|"")*")|(?P<word>[^\W\d][\w$]*)|(?P<number>\d[\w.]*)|(?P<other>.)'
+        rf"(?P<gap>--[^\n\r]*|{_GAP})|(?P<text>[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'"
+        rf"|\$(?P<tag>(?:[A-Za-z_]\w*)?)\$.*?\$(?P=tag)\$)"
+        rf'|(?P<name>"(?:[^"]|"")*")|{_NAMES}'
     ),
-    # A "text" is a name where the mode has ANSI_QUOTES: as a name it is looked at in both.
+    # Two dashes are a comment where a space follows them. A "text" is a name where the mode has ANSI_QUOTES: as a name
+    # it is looked at in both.
     "mysql": (
-        rf"(?P<gap>#[^\n]*|{_GAP})|(?P<text>'(?:[^'\\]|\\.|'')*')"
-        r'|(?P<name>`(?:[^`]|``)*`|"(?:[^"\\]|\\.|"")*")|(?P<word>[^\W\d][\w$]*)|(?P<number>\d[\w.]*)|(?P<other>.)'
+        rf"(?P<gap>#[^\n]*|--(?=[ \t\n\r\f\v]|\Z)[^\n]*|{_GAP})|(?P<text>'(?:[^'\\]|\\.|'')*')"
+        rf'|(?P<name>`(?:[^`]|``)*`|"(?:[^"\\]|\\.|"")*")|{_NAMES}'
     ),
 }
 _TOKENS = {language: re.compile(pattern, re.DOTALL) for language, pattern in _PARTS.items()}
@@ -146,9 +150,12 @@ def _is_odd(kind: str, piece: str, sql: str, end: int) -> bool:
     if kind == "text":
         # Whether a backslash before a quote escapes it depends on a setting.
         return "\\'" in piece and piece[0] not in "eE"
+    if kind == "name":
+        return "\\" in piece
     if kind == "other":
         return (
-            piece in "'\"`$\0"
+            piece in "'\"`$"
+            or piece < " "
             or (piece == "@" and sql[end : end + 1] == "@")
             or (piece == "/" and sql[end : end + 1] == "*")
         )

@@ -17,6 +17,7 @@ from dedupaudit.drill.scratch.servers import abandoned_on
 from dedupaudit.drill.scratch.shapes import FUNCTION, TABLES, statements_of
 from dedupaudit.errors import SourceError
 from dedupaudit.interrupt import Interrupt
+from dedupaudit.migrate.databases.postgresql_pooler import pooler_between
 from dedupaudit.sources.tables.postgresql_errors import explain, too_old
 from dedupaudit.sources.tables.postgresql_session import connect, receive_values, shown_place
 from dedupaudit.sources.tables.postgresql_sql import literal, quote
@@ -193,6 +194,9 @@ def make(settings: DatabaseSettings, interrupt: Interrupt) -> PostgresqlScratch:
     """Make an empty scratch schema of a new name, and hold its lock as long as this process lives."""
     alive = Session(settings)
     try:
+        if pooler := pooler_between(settings):
+            # Behind it the search path of a drill's session would be that of the application's next one.
+            raise SourceError(f"{alive.place}: {pooler}", "name the server itself (often port 5432 instead of 6432)")
         _refuse_where_all_is_published(alive)
         while True:
             interrupt.check()
