@@ -164,7 +164,7 @@ def test_a_claim_and_a_renewal_begin_the_lease_and_all_else_tells_the_time_of_it
     assert rows.look("updated_at").values["updated_at"] > before
 
 
-def test_no_retry_count_counts_as_none_and_no_time_as_long_ago(database: Database) -> None:
+def test_no_retry_count_counts_as_none(database: Database) -> None:
     insert(database, retry_count="NULL")
     rows = rows_of(database)
     assert rows.claim() == 0
@@ -302,6 +302,15 @@ def test_a_lease_is_the_same_for_sessions_in_any_zone(database: Database) -> Non
                 clock_of(table, 1.9)
     east.dispose()
     west.dispose()
+
+
+def test_a_claim_without_a_time_is_over(database: Database) -> None:
+    rows = leases(database, next(iter(KINDS[database.name])))
+    database.run("UPDATE leases SET status = 'uploading'")
+    assert not rows.look().held
+    assert rows.expired() == [(KEY, 0)]
+    assert rows.claim() == 1
+    assert rows.look().held
 
 
 def test_what_can_hold_no_lease_is_refused(database: Database) -> None:

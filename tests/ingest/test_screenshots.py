@@ -103,12 +103,8 @@ def test_eight_writers_send_thirty_pictures_and_each_is_uploaded_once(uploads: U
 
 
 def test_who_comes_during_an_upload_waits_for_its_url(uploads: Uploads) -> None:
-    uploads.store.go.clear()
-    first = Running(lambda: uploads.writer.write(SHOT))
-    assert uploads.store.began.wait(60)
-    with until_told("[Concurrent]") as told:
-        second = Running(lambda: uploads.new_writer().write(SHOT))
-        assert told.wait(60)
+    first = uploads.held_up()
+    second = uploads.waiting()
     assert uploads.row() == Row("uploading", 0, None, None, None)
     uploads.store.go.set()
     assert (first.result(), second.result()) == (STORED, DUPLICATE)
@@ -116,12 +112,8 @@ def test_who_comes_during_an_upload_waits_for_its_url(uploads: Uploads) -> None:
 
 
 def test_who_waits_with_another_picture_learns_that_the_id_is_taken(uploads: Uploads) -> None:
-    uploads.store.go.clear()
-    first = Running(lambda: uploads.writer.write(SHOT))
-    assert uploads.store.began.wait(60)
-    with until_told("[Concurrent]") as told:
-        second = Running(lambda: uploads.new_writer().write(OTHER))
-        assert told.wait(60)
+    first = uploads.held_up()
+    second = uploads.waiting(OTHER)
     uploads.store.go.set()
     assert first.result() == STORED
     with pytest.raises(IdCollision):
@@ -130,9 +122,7 @@ def test_who_waits_with_another_picture_learns_that_the_id_is_taken(uploads: Upl
 
 
 def test_a_wait_that_is_over_says_so_and_how_long_it_was(uploads: Uploads) -> None:
-    uploads.store.go.clear()
-    first = Running(lambda: uploads.writer.write(SHOT))
-    assert uploads.store.began.wait(60)
+    first = uploads.held_up()
     for wait in (0, 0.06):
         with pytest.raises(StillUploading, match="another request uploads screenshot_1766557428498") as raised:
             uploads.new_writer(wait=wait).write(SHOT)
@@ -162,12 +152,8 @@ def test_whatever_ends_an_upload_its_claim_is_given_back(uploads: Uploads, raise
 
 
 def test_a_waiter_takes_a_failed_upload_up_at_once(uploads: Uploads) -> None:
-    uploads.store.go.clear()
-    first = Running(lambda: uploads.writer.write(SHOT))
-    assert uploads.store.began.wait(60)
-    with until_told("[Concurrent]") as told:
-        second = Running(lambda: uploads.new_writer().write(SHOT))
-        assert told.wait(60)
+    first = uploads.held_up()
+    second = uploads.waiting()
     uploads.store.raises = SourceError("gone", "")
     uploads.store.go.set()
     with pytest.raises(UploadFailed):
@@ -197,9 +183,7 @@ def test_the_row_of_a_writer_that_died_is_taken_over_when_its_lease_is_over(uplo
 
 
 def test_a_zombie_overwrites_nothing_and_answers_from_the_winners_row(uploads: Uploads) -> None:
-    uploads.store.go.clear()
-    zombie = Running(lambda: uploads.writer.write(SHOT))
-    assert uploads.store.began.wait(60)
+    zombie = uploads.held_up()
     uploads.end_lease()
     assert uploads.new_writer().write(SHOT) == STORED
     winner = uploads.row()
@@ -210,9 +194,7 @@ def test_a_zombie_overwrites_nothing_and_answers_from_the_winners_row(uploads: U
 
 
 def test_a_zombie_with_another_picture_is_told_and_overwrites_nothing(uploads: Uploads) -> None:
-    uploads.store.go.clear()
-    zombie = Running(lambda: uploads.writer.write(OTHER))
-    assert uploads.store.began.wait(60)
+    zombie = uploads.held_up(OTHER)
     uploads.end_lease()
     assert uploads.new_writer().write(SHOT) == STORED
     uploads.store.go.set()
@@ -223,9 +205,7 @@ def test_a_zombie_with_another_picture_is_told_and_overwrites_nothing(uploads: U
 
 
 def test_who_lost_a_lease_claims_again_where_nobody_else_did(uploads: Uploads) -> None:
-    uploads.store.go.clear()
-    slow = Running(lambda: uploads.writer_of(uploads.store, wait=0).write(SHOT))
-    assert uploads.store.began.wait(60)
+    slow = uploads.held_up(wait=0)
     uploads.end_lease()
     assert uploads.new_writer().sweep() == 1
     uploads.store.go.set()
@@ -263,9 +243,7 @@ def test_a_lease_that_is_lost_in_mid_upload_is_told(uploads: Uploads) -> None:
 
 
 def test_an_upload_that_takes_longer_than_its_lease_keeps_it(uploads: Uploads) -> None:
-    uploads.store.go.clear()
-    slow = Running(lambda: uploads.writer_of(uploads.store, lease=0.6).write(SHOT))
-    assert uploads.store.began.wait(60)
+    slow = uploads.held_up(lease=0.6)
     times: set[tuple[Any, ...]] = set()
     deadline = time.monotonic() + 60
     while len(times) < 5 and time.monotonic() < deadline:
@@ -285,10 +263,7 @@ def test_a_sweep_takes_back_what_is_over_and_nothing_else(uploads: Uploads) -> N
         " WHERE id <> 'screenshot_4'"
     )
     uploads.end_lease()
-    uploads.store.go.clear()
-    uploads.store.began.clear()
-    live = Running(lambda: uploads.writer.write(SHOT))
-    assert uploads.store.began.wait(60)
+    live = uploads.held_up()
     assert uploads.new_writer().sweep(limit=3) == 3
     with until_told("upload failed: screenshot_") as told:
         assert uploads.new_writer().sweep() == 1

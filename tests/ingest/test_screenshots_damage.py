@@ -14,7 +14,7 @@ from dedupaudit.ingest.errors import IdCollision, StillUploading, UploadFailed
 from dedupaudit.ingest.events import Uploaded
 from dedupaudit.ingest.screenshots import ScreenshotWriter, object_key
 from tests.ingest.databases import Database
-from tests.ingest.uploads import DONE, DUPLICATE, KEY, OTHER, SHOT, STORED, Row, Running, Uploads
+from tests.ingest.uploads import DONE, DUPLICATE, KEY, OTHER, SHOT, STORED, Row, Uploads
 
 
 @pytest.fixture
@@ -79,10 +79,15 @@ def test_an_object_that_is_there_already_is_never_overwritten(uploads: Uploads) 
     assert uploads.row() == DONE._replace(retry_count=1, size=len(OTHER.picture))
 
 
+def test_a_store_that_took_a_picture_and_has_it_not_is_no_success(uploads: Uploads) -> None:
+    uploads.store.put = lambda *_args, **_options: True  # type: ignore[method-assign]
+    with pytest.raises(UploadFailed, match="took it, and has it not"):
+        uploads.writer.write(SHOT)
+    assert uploads.row() == Row("failed", 1, None, None, None)
+
+
 def test_a_row_that_is_deleted_under_an_upload_is_inserted_again(uploads: Uploads) -> None:
-    uploads.store.go.clear()
-    first = Running(lambda: uploads.writer.write(SHOT))
-    assert uploads.store.began.wait(60)
+    first = uploads.held_up()
     uploads.database.run("DELETE FROM screenshots")
     uploads.store.go.set()
     assert first.result() == STORED

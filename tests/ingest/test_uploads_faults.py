@@ -119,9 +119,7 @@ def test_a_zombie_that_wakes_while_the_winner_still_uploads_leaves_it_alone(uplo
     zombie = begun(3600.0)
     zombie.send(signal.SIGSTOP)
     uploads.end_lease()
-    uploads.store.go.clear()
-    winner = Running(lambda: uploads.writer.write(SHOT))
-    assert uploads.store.began.wait(60)
+    winner = uploads.held_up()
     zombie.send(signal.SIGCONT)
     # Its PUT is done, its row is not: the picture may be there, but who is to say so holds another token.
     assert zombie.finish() == "StillUploading"

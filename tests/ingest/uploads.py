@@ -46,37 +46,6 @@ class Row(NamedTuple):
 DONE = Row("completed", 0, KEY, f"/{KEY}", len(SHOT.picture))
 
 
-class Uploads:
-    """A database, a folder as a store, and a writer for both. Leases end when `end_lease` says so."""
-
-    def __init__(self, database: Database, folder: Path) -> None:
-        self.database = database
-        self.folder = folder / "objects"
-        self.folder.mkdir()
-        self.store = HeldStore(self.folder)
-        self.writer = self.writer_of(self.store)
-
-    def new_writer(self, **options: Any) -> ScreenshotWriter:
-        """Return a writer of another process, as it were: what holds this store up does not hold its own."""
-        return self.writer_of(HeldStore(self.folder), **options)
-
-    def writer_of(self, store: ObjectStore, **options: Any) -> ScreenshotWriter:
-        return ScreenshotWriter(self.database.engine, store, **{"lease": 3600.0, "wait": 60.0, **options})
-
-    def row(self, shot: Screenshot = SHOT) -> Row | None:
-        found = self.database.ask(
-            f"SELECT status, retry_count, oss_key, oss_url, file_size FROM screenshots WHERE id = '{shot.id}'"
-        )
-        return Row(*found[0]) if found else None
-
-    def objects(self) -> dict[str, bytes]:
-        files = (path for path in self.folder.rglob("*") if path.is_file())
-        return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
-
-    def end_lease(self) -> None:
-        self.database.run(f"UPDATE screenshots SET updated_at = {AGO[self.database.name]}")
-
-
 class Running(Generic[T]):
     """Work in a thread of its own; `result` waits for it, and raises what it raised."""
 
@@ -119,3 +88,49 @@ def until_told(words: str) -> Iterator[Event]:
     finally:
         logger.removeHandler(listener)
         logger.setLevel(level)
+
+
+class Uploads:
+    """A database, a folder as a store, and a writer for both. Leases end when `end_lease` says so."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database = database
+        self.folder = folder / "objects"
+        self.folder.mkdir()
+        self.store = HeldStore(self.folder)
+        self.writer = self.writer_of(self.store)
+
+    def new_writer(self, **options: Any) -> ScreenshotWriter:
+        """Return a writer of another process, as it were: what holds this store up does not hold its own."""
+        return self.writer_of(HeldStore(self.folder), **options)
+
+    def writer_of(self, store: ObjectStore, **options: Any) -> ScreenshotWriter:
+        return ScreenshotWriter(self.database.engine, store, **{"lease": 3600.0, "wait": 60.0, **options})
+
+    def held_up(self, shot: Screenshot = SHOT, **options: Any) -> Running[Uploaded]:
+        """Return an upload whose PUT has begun, and goes on when `store.go` is set."""
+        self.store.go.clear()
+        self.store.began.clear()
+        running = Running(lambda: self.writer_of(self.store, **options).write(shot))
+        assert self.store.began.wait(60)
+        return running
+
+    def waiting(self, shot: Screenshot = SHOT) -> Running[Uploaded]:
+        """Return a request that waits for another's upload."""
+        with until_told("[Concurrent]") as told:
+            running = Running(lambda: self.new_writer().write(shot))
+            assert told.wait(60)
+        return running
+
+    def row(self, shot: Screenshot = SHOT) -> Row | None:
+        found = self.database.ask(
+            f"SELECT status, retry_count, oss_key, oss_url, file_size FROM screenshots WHERE id = '{shot.id}'"
+        )
+        return Row(*found[0]) if found else None
+
+    def objects(self) -> dict[str, bytes]:
+        files = (path for path in self.folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
+
+    def end_lease(self) -> None:
+        self.database.run(f"UPDATE screenshots SET updated_at = {AGO[self.database.name]}")
