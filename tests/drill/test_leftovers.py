@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -152,6 +153,26 @@ def test_a_lost_lock_does_not_make_a_living_drill_a_leftover(tmp_path: Path) -> 
         assert leftovers(settings) == []
         assert clean(settings) == []
         scratch.create("target")
+
+
+def test_in_a_cluster_the_drills_of_other_hosts_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_of(MARIADB.fresh(tmp_path))
+    name = "dedupaudit_drill_000000c1"
+    columns = ", ".join(f"{column} VARCHAR(99)" for column in COLUMNS)
+    MARIADB.run(
+        f"CREATE SCHEMA {name}",
+        f"CREATE TABLE {name}.dedupaudit_drill ({columns})",
+        f"INSERT INTO {name}.dedupaudit_drill VALUES ('elsewhere', '1', '7', '2026-01-01T00:00:00Z', '0')",
+    )
+    try:
+        assert [left.name for left in leftovers(settings)] == [name]
+        # What a cluster says of itself; there is none here.
+        monkeypatch.setattr("dedupaudit.drill.scratch.mysql.Session.sees_every_lock", lambda _session: False)
+        assert clean(settings) == []
+        MARIADB.run(f"UPDATE {name}.dedupaudit_drill SET host = '{socket.gethostname()}'")
+        assert [left.name for left in clean(settings)] == [name]
+    finally:
+        MARIADB.run(f"DROP SCHEMA IF EXISTS {name}")
 
 
 def test_a_name_that_is_there_already_is_passed_over(

@@ -97,6 +97,11 @@ class Session:
             visible(rf"GRANT {_NEEDED} ON `dedupaudit\_drill\_%`.* TO {literal(user)}@{literal(host)}", 500),
         )
 
+    def sees_every_lock(self) -> bool:
+        """Say whether there is one primary: in Galera or a replication group each server has locks of its own."""
+        found = self.rows("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_on', 'group_replication_group_name')")
+        return all((value or "OFF").upper() == "OFF" for _name, value in found)
+
     def marked(self) -> list[str]:
         """Return the scratches that this role can see."""
         rows = self.rows(

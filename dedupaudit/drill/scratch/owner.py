@@ -50,9 +50,14 @@ def marker() -> tuple[str, ...]:
     return socket.gethostname(), str(os.getpid()), begun(os.getpid()), started, __version__
 
 
+def is_of_this_host(row: tuple[object, ...]) -> bool:
+    """Say whether a marker's row was written on this host."""
+    return str(row[0]) == socket.gethostname()
+
+
 def may_live(row: tuple[object, ...]) -> bool:
     """Say whether the process in a marker's row is there, as far as this host can tell: of others it knows nothing."""
-    host, pid, since = map(str, row[:3])
-    if host != socket.gethostname():
+    _host, pid, since = map(str, row[:3])
+    if not is_of_this_host(row):
         return False
     return pid.isascii() and pid.isdigit() and len(pid) < 12 and begun(int(pid)) == since

@@ -89,6 +89,10 @@ class Session:
             )
         return explain(error, self.place)
 
+    def sees_every_lock(self) -> bool:
+        """Say that it does: there is one primary."""
+        return True
+
     def marked(self) -> list[str]:
         """Return the scratches that this role may drop."""
         rows = self.rows(

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import ClassVar, Protocol
 
 from dedupaudit.display import visible
-from dedupaudit.drill.scratch.owner import Leftover, may_live
+from dedupaudit.drill.scratch.owner import Leftover, is_of_this_host, may_live
 from dedupaudit.errors import SourceError
 
 
@@ -17,6 +17,9 @@ class ServerSession(Protocol):
     place: str
     called: ClassVar[str]
     """What a scratch is there, for people: `schema {} in`."""
+
+    def sees_every_lock(self) -> bool:
+        """Say whether a drill that another host has begun would have its lock here: not in a cluster of servers."""
 
     def marked(self) -> list[str]:
         """Return the names of the scratches that this role can see: a drill's name, and a marker of its columns."""
@@ -56,6 +59,6 @@ def _gone(opened: ServerSession, name: str) -> tuple[object, ...] | None:
     """Return the marker's row of a drill that is certainly gone."""
     with suppress(SourceError):
         rows = opened.owners(name)
-        if len(rows) == 1 and not may_live(rows[0]):
+        if len(rows) == 1 and not may_live(rows[0]) and (is_of_this_host(rows[0]) or opened.sees_every_lock()):
             return rows[0]
     return None
