@@ -15,8 +15,8 @@ from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT
 from dedupaudit.urls import parse_database_url
 
-FAST = Times(lock=0.15, slow_upload=0.4, client_timeout=1.0, lease=0.5, wait=1.5, hesitation=0.01)
-WRITERS = 8
+FAST = Times(lock=0.15, slow_upload=0.4, client_timeout=0.8, lease=0.5, wait=1.2, hesitation=0.01)
+WRITERS = 6
 
 
 def request(url: str, strategies: Sequence[Strategy] = (), **more: object) -> DrillRequest:

@@ -142,22 +142,11 @@ def _value(data: object) -> object:
     return json.loads(data) if isinstance(data, str) else data
 
 
-class Dying(Careful):
-    """Ends its own process at some events."""
-
-    def store_activity(self, event: Activity) -> Answer:
-        """End, or store."""
-        if event.timestamp % 3 == 0:
-            raise SystemExit
-        return super().store_activity(event)
-
-
 FLAWS = ("claim", "lease", "token", "overwrite", "payload", "every_violation", "sweep", "row_first", "uncommitted")
 
 # What a strategy's backend names in this module.
 globals().update({f"flaw_{flaw}": partial(Careful, flaw=flaw) for flaw in FLAWS})
 flaw_none = partial(Careful, flaw="")
-flaw_dying = partial(Dying, flaw="")
 
 
 def broken_start(_place: Place) -> Backend:

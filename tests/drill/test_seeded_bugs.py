@@ -27,7 +27,7 @@ HOLES = {
 
 
 # What the state machine's proofs rest on; the others take their time in `make test-slow`.
-FIRST = ("claim", "token", "overwrite", "payload", "sweep")
+FIRST = ("claim", "token", "overwrite", "sweep")
 
 
 def each(url: str, flaws: Iterable[str]) -> dict[str, StrategyResult]:
@@ -56,10 +56,13 @@ def test_a_guard_that_is_missing_is_seen(on_sqlite: dict[str, StrategyResult], f
 
 
 @pytest.mark.slow
-def test_a_guard_that_is_missing_is_seen_on_servers_too(postgresql: PostgresqlServer, mariadb: MariadbServer) -> None:
-    for server in (postgresql, mariadb):
-        results = each(server.create_database("seeded"), HOLES)
-        assert results.pop("without-none").verdict == "holds"
-        for name, result in results.items():
-            assert result.verdict == "broken"
-            assert HOLES[name.removeprefix("without-")] <= seen(result), result
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_a_guard_that_is_missing_is_seen_on_servers_too(
+    kind: str, postgresql: PostgresqlServer, mariadb: MariadbServer
+) -> None:
+    server, flaws = (postgresql, set(HOLES) - set(FIRST)) if kind == "postgresql" else (mariadb, FIRST)
+    results = each(server.create_database("seeded"), sorted(flaws))
+    assert results.pop("without-none").verdict == "holds"
+    for name, result in results.items():
+        assert result.verdict == "broken"
+        assert HOLES[name.removeprefix("without-")] <= seen(result), result
