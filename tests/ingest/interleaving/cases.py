@@ -31,7 +31,14 @@ def refused_once(ended: Ended) -> Iterator[str]:
     yield from ends("failed" if failed else "duplicate", "stored", retries=(int(failed),))(ended)
 
 
-# What plays, and what comes of it. E lets the lease end whenever it likes; S sweeps.
+def kept_or_taken_over(ended: Ended) -> Iterator[str]:
+    """Expect the claim to be renewed in time, or to be taken over once."""
+    taken_over = ended.said == ["stored"]
+    yield from ends("stored" if taken_over else "duplicate", retries=(int(taken_over),))(ended)
+
+
+# What plays, and what comes of it. E lets the lease end whenever it likes; S sweeps; H, who
+# had the claim all along, goes on.
 CASES: Final[dict[str, dict[str, Any]]] = {
     "one picture twice": {"pictures": SAME, "expect": ends("stored", "duplicate")},
     "two pictures under one ID": {"pictures": OTHER, "expect": ends("stored", "collision")},
@@ -44,5 +51,11 @@ CASES: Final[dict[str, dict[str, Any]]] = {
     },
     "a sweep": {"pictures": {"A": b"p"}, "expect": ends("stored", retries=(1,)), "others": "S", "began": "uploading"},
     "a sweep of the living": {"pictures": {"A": b"p"}, "expect": ends("stored"), "others": "S"},
+    "a renewal that comes late": {
+        "pictures": {"A": b"p"},
+        "expect": kept_or_taken_over,
+        "others": "H",
+        "began": "uploading",
+    },
     "a sweep, a lease that ends": {"pictures": {"A": b"p"}, "expect": ends("stored", retries=(0, 1)), "others": "ES"},
 }

@@ -225,8 +225,9 @@ class Place(ABC):
         self.writing: set[Client] = set()
         """Who is in a transaction that has written."""
         self._stack = ExitStack()
-        self._watching = self.engine(isolation_level="AUTOCOMMIT")
-        self._stack.callback(self._watching.dispose)
+        # For what is no actor's.
+        self.watching = self.engine(isolation_level="AUTOCOMMIT")
+        self._stack.callback(self.watching.dispose)
 
     def add_version(self) -> None:
         """Give screenshots the column that OptimisticVersion counts in."""
@@ -250,7 +251,7 @@ class Place(ABC):
 
     def rows(self, sql: str, **values: object) -> list[Sequence[Any]]:
         """Run a statement on a connection of its own, and return what it yields."""
-        with self._watching.connect() as connection:
+        with self.watching.connect() as connection:
             result = connection.execute(text(sql), values)
             return [tuple(row) for row in result] if result.returns_rows else []
 

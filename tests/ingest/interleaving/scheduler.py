@@ -18,7 +18,7 @@ State = Literal["running", "ready", "paused", "blocked", "done"]
 
 # How long an actor may be on its way before the server is asked whether it waits for a lock there. What is decided by
 # that is when to ask, never what the answer is.
-_ASK_AFTER = 0.001
+_ASK_AFTER = 0.002
 # A run that has not moved for so long, or never ends, is a fault of the scheduler or of what it runs: it fails, and
 # says where it was.
 _STUCK_SECONDS = 30.0

@@ -10,12 +10,14 @@ from typing import Any, Self
 
 from sqlalchemy import text
 
+from dedupaudit.ingest import claims
 from dedupaudit.ingest.errors import IdCollision, StillUploading, UploadFailed
 from dedupaudit.ingest.events import Screenshot
 from dedupaudit.ingest.protections.protocol import Protection
 from dedupaudit.ingest.protections.unique import UniqueConstraint
 from dedupaudit.ingest.screenshots import ScreenshotWriter, object_key
-from dedupaudit.ingest.tables import SCREENSHOTS, Table
+from dedupaudit.ingest.tables import SCREENSHOTS, Table, describe
+from dedupaudit.ingest.transactions import in_transaction
 from dedupaudit.stores.local import LocalStore
 from dedupaudit.stores.protocol import ObjectStore
 from tests.ingest.interleaving.exploring import PAUSE, Client, Place, SteppingStore, pauses_are_steps
@@ -60,12 +62,12 @@ def writer_of(
 
 
 class Uploads:
-    """Writers A and B, one who lets leases end (E), one who sweeps (S), and a retry when all have ended."""
+    """Writers A and B, and others: E lets leases end, S sweeps, H is in the midst of an upload that took too long."""
 
     def __init__(self, place: Place, folder: Path, make: MakeWriter | None = None) -> None:
         self._place = place
         self._folder = LocalStore(f"file://{folder}")
-        self._clients = {name: place.client(name, autocommit=name == "E") for name in "ABES"}
+        self._clients = {name: place.client(name, autocommit=name == "E") for name in "ABEHS"}
         self._stores = {name: SteppingStore(self._folder, client.actor) for name, client in self._clients.items()}
         make = make or writer_of()
         self._writers = {name: make(self._clients[name], self._stores[name]) for name in "ABS"}
@@ -73,6 +75,7 @@ class Uploads:
         self._retries = writer_of()(self._clients["retry"], self._folder)
         for writer in (*self._writers.values(), self._retries):
             writer.sweep()
+        self._described = in_transaction(place.watching, lambda connection: describe(connection, SCREENSHOTS))
         self._id = ""
 
     def __enter__(self) -> Self:
@@ -97,7 +100,7 @@ class Uploads:
     ) -> Explored:
         """Play requests for these pictures, by the writers' names, in every order.
 
-        `others`: E, S or both play along. A's first `refusals` PUTs are refused, and after `lives` steps it is killed.
+        `others`: which of E, H and S play along. A's first `refusals` PUTs are refused; after `lives` steps it dies.
         `began`: a row of that status was there, as one who died an hour ago left it. `retried`: in the end the lease is
         over, and whoever asks once more gets one of the pictures stored.
         """
@@ -108,7 +111,8 @@ class Uploads:
                 self._clients[name].actor: partial(self._write, self._writers[name], picture)
                 for name, picture in pictures.items()
             }
-            parts |= {self._clients[name].actor: {"E": self._end_lease, "S": self._sweep}[name] for name in others}
+            acts = {"E": self._end_lease, "H": self._go_on, "S": self._sweep}
+            parts |= {self._clients[name].actor: acts[name] for name in others}
             return Scene(parts, partial(self._check, pictures, expect, retried))
 
         first = self._clients["A"].actor
@@ -152,6 +156,17 @@ class Uploads:
 
     def _sweep(self) -> str:
         return f"swept {self._writers['S'].sweep()}"
+
+    def _go_on(self) -> str:
+        """Renew the claim that the row began with, and complete it, as a request does whose upload took too long."""
+        engine, key, store = self._clients["H"].engine, (self._id,), self._stores["H"]
+        shot = self._shot(b"p")
+        place, table = object_key(shot), self._described
+        store.put(place, shot.picture)
+        in_transaction(engine, lambda connection: claims.renew(connection, table, key, 0))
+        written = {"oss_key": place, "oss_url": store.url(place), "file_size": len(shot.picture)}
+        completed = in_transaction(engine, lambda connection: claims.complete(connection, table, key, 0, written))
+        return "stored" if completed else "lost"
 
     def _end_lease(self) -> str:
         """Let an hour pass since the claim."""
