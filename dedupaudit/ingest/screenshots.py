@@ -81,7 +81,7 @@ class ScreenshotWriter:
 
         Raises IdCollision (another event or picture has this ID), Rejected (it can never be stored), StillUploading,
         UploadFailed, Unavailable: after all but the first two the client sends it again. Unprotected: the table lacks
-        what is needed.
+        what is needed. The driver's error for anything else, such as a missing permission.
         """
         telling.received(shot.id)
         try:

@@ -59,6 +59,10 @@ class Upload:
         self._identity = {name: self._pending[name] for name in identity}
         """What makes it this event; it never changes."""
         self.key = self._rows.key(self._pending)
+        if not isinstance(shot.picture, bytes):
+            raise Rejected(
+                f"the picture {self._shown} is no bytes, but {type(shot.picture).__name__}", "decode it first"
+            )
         self._place = tools.place(shot)
         try:
             self._url = tools.store.url(self._place)
@@ -221,7 +225,7 @@ class Upload:
         return Uploaded(shot.id, place, url, duplicate=True)
 
     def _impossible(self, error: UsageError) -> Rejected:
-        return Rejected(f"no object can have the key of {self._shown}: {error.message}", error.hint)
+        return Rejected(f"the picture {self._shown} cannot be an object: {error.message}", error.hint)
 
     def _still(self, waiting: Waiting) -> StillUploading:
         return StillUploading(

@@ -52,7 +52,7 @@ LONG: list[dict[str, Any]] = [{"id": "x" * 300}, {"device_id": "d" * 250, "id": 
 IMPOSSIBLE: list[dict[str, Any]] = [
     {"id": ""}, {"id": " \n"}, {"id": None}, {"id": "../../x"}, {"id": "a\ud800"}, {"id": "a\0b"}, {"id": 7},
     {"device_id": None}, {"device_id": ""}, {"device_id": ".."}, {"device_id": "a/b"}, {"device_id": b"a"},
-    {"timestamp": 2**63}, {"timestamp": None}, {"timestamp": "1"},
+    {"timestamp": 2**63}, {"timestamp": None}, {"timestamp": "1"}, {"picture": None}, {"picture": "text"},
 ]  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def test_what_can_never_be_stored_is_rejected_before_anything_is_written(uploads
 
 def test_a_key_that_only_the_store_refuses_is_rejected_and_leaves_a_failed_row(uploads: Uploads) -> None:
     uploads.store.raises = UsageError("no such key", "take another")
-    with pytest.raises(Rejected, match="no object can have the key of screenshot_1766557428498: no such key"):
+    with pytest.raises(Rejected, match="screenshot_1766557428498 cannot be an object: no such key"):
         uploads.writer.write(SHOT)
     assert uploads.row() == Row("failed", 1, None, None, None)
 
