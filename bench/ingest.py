@@ -1,7 +1,8 @@
 """Measures the writers of events beside the bare statement: one row a transaction, and batches of 500.
 
 Run it as `.venv/bin/python -m bench.ingest [--rounds N]`. It starts private servers, durable and not, and takes turns:
-each round runs both ways for the same number of rows, so that both meet the same load. Ratios are medians of rounds.
+each round runs all ways for the same number of rows, so that they meet the same load. Ratios are medians of rounds.
+A third way is the bare statement through SQLAlchemy, which the writers stand on.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 
 from bench.repair import mariadb, postgresql
 from dedupaudit.ingest import Activity, ActivityWriter
@@ -61,6 +62,18 @@ def bare(connection: Any, rows: int) -> Way:
     return insert
 
 
+def core(engine: Engine, rows: int) -> Way:
+    """Return what does the same through SQLAlchemy's pool and transactions, with the driver's own SQL."""
+    marks = ", ".join(["(%s, %s, %s, %s, %s)"] * rows)
+    statement = f"INSERT INTO activities ({COLUMNS}) VALUES {marks}"
+
+    def insert(some: list[Activity]) -> None:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(statement, tuple(value for event in some for value in parameters(event)))
+
+    return insert
+
+
 def taken(way: Way, size: int, times: int) -> float:
     """Return the seconds that a way takes for so many statements of this size."""
     work = [events(size) for _ in range(times)]
@@ -70,8 +83,12 @@ def taken(way: Way, size: int, times: int) -> float:
     return time.perf_counter() - started
 
 
-def measured(url: str, connection: Any, rounds: int) -> Iterator[tuple[str, float, float, float]]:
-    """Yield for each size its name, rows a second of both ways, and the median ratio of their times."""
+Measured = tuple[str, float, float, float, float]
+"""What was stored, rows a second bare and by the writer, and the times of writer and SQLAlchemy as ratios to bare."""
+
+
+def measured(url: str, connection: Any, rounds: int) -> Iterator[Measured]:
+    """Measure single rows and batches; rates and ratios are medians."""
     engine = create_engine(url)
     writer = ActivityWriter(engine)
 
@@ -83,20 +100,20 @@ def measured(url: str, connection: Any, rounds: int) -> Iterator[tuple[str, floa
         assert not any(getattr(one, "duplicate", True) for one in writer.write_batch(some))  # noqa: S101
 
     for name, size, times, way in (("one row", 1, SINGLES, single), (f"{BATCH} rows", BATCH, BATCHES, batch)):
-        plain = bare(connection, size)
-        pairs = []
+        ways: list[Way] = [bare(connection, size), way, core(engine, size)]
+        found: list[list[float]] = []
         for number in range(rounds + 1):
-            order: list[Way] = [plain, way] if number % 2 else [way, plain]
-            seconds = {one: taken(one, size, times) for one in order}
-            pairs.append((seconds[plain], seconds[way]))
-        pairs = pairs[1:]  # the first one warms up
-        rows = size * times
-        ours, theirs = (median(pair[place] for pair in pairs) for place in (1, 0))
-        yield name, rows / theirs, rows / ours, median(with_us / without for without, with_us in pairs)
+            turn = ways[number % 3 :] + ways[: number % 3]
+            seconds = {one: taken(one, size, times) for one in turn}
+            found.append([seconds[one] for one in ways])
+        found = found[1:]  # the first round warms up
+        rate = [size * times / median(round_[place] for round_ in found) for place in (0, 1)]
+        ratio = [median(round_[place] / round_[0] for round_ in found) for place in (1, 2)]
+        yield name, rate[0], rate[1], ratio[0], ratio[1]
     engine.dispose()
 
 
-def on_postgresql(server: PostgresqlServer, rounds: int) -> Iterator[tuple[str, float, float, float]]:
+def on_postgresql(server: PostgresqlServer, rounds: int) -> Iterator[Measured]:
     """Measure on PostgreSQL, both ways over TCP."""
     import psycopg2
 
@@ -106,7 +123,7 @@ def on_postgresql(server: PostgresqlServer, rounds: int) -> Iterator[tuple[str, 
         yield from measured(url.replace("postgresql:", "postgresql+psycopg2:"), connection, rounds)
 
 
-def on_mariadb(server: MariadbServer, rounds: int) -> Iterator[tuple[str, float, float, float]]:
+def on_mariadb(server: MariadbServer, rounds: int) -> Iterator[Measured]:
     """Measure on MariaDB, both ways over TCP."""
     import pymysql
 
@@ -132,8 +149,12 @@ def main() -> None:
     )
     for place, start, measure in places:
         with start() as server:
-            for name, theirs, ours, ratio in measure(server, rounds):
-                print(f"{place:25} {name:9} bare {theirs:9,.0f} rows/s, writer {ours:9,.0f} rows/s, time {ratio:.2f}")
+            for name, theirs, ours, ratio, alchemy in measure(server, rounds):
+                print(
+                    f"{place:25} {name:9} bare {theirs:9,.0f} rows/s, writer {ours:9,.0f} rows/s,"
+                    f" time {ratio:.2f} (SQLAlchemy alone {alchemy:.2f})",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":
