@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from threading import Semaphore, Thread, current_thread
+from threading import Thread, current_thread
 from typing import Literal
 
 State = Literal["running", "ready", "paused", "blocked", "done"]
@@ -71,7 +71,7 @@ class Actor:
         self.answer: object = None
         self._steps = 0
         self._abandoned = False
-        self._go = Semaphore(0)
+        self._go: SimpleQueue[None] = SimpleQueue()
         self._thread: Thread | None = None
         self._arrived: SimpleQueue[Actor] | None = None
 
@@ -83,7 +83,7 @@ class Actor:
             self._steps += 1
             self.next = step
             self._arrived.put(self)
-            self._go.acquire()
+            self._go.get()
             if not self._abandoned:
                 return
         # Who is dead does nothing more; what it had begun is rolled back for it.
@@ -97,7 +97,7 @@ class Actor:
 
     def start(self, body: Callable[[], object], arrived: SimpleQueue[Actor]) -> Thread:
         """Begin, in a thread of its own, to go to the first step."""
-        self._arrived, self._go, self.state = arrived, Semaphore(0), "running"
+        self._arrived, self._go, self.state = arrived, SimpleQueue(), "running"
         self._steps, self._abandoned = 0, False
         self._thread = Thread(target=self._live, args=(body,), name=self.name, daemon=True)
         self._thread.start()
@@ -106,12 +106,12 @@ class Actor:
     def go(self) -> None:
         """Let it do its step. For the scheduler."""
         self.state = "running"
-        self._go.release()
+        self._go.put(None)
 
     def abandon(self) -> None:
         """Kill it where it stands. For the scheduler, when a run fails."""
         self._abandoned = True
-        self._go.release()
+        self._go.put(None)
 
     def _live(self, body: Callable[[], object]) -> None:
         arrived = self._arrived
