@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
@@ -56,7 +55,6 @@ class RowWriter:
         self._key_columns = table.key_columns
         self._described: Described | None = None
         self._encoders: dict[tuple[str, ...], Encoder] = {}
-        self._lock = Lock()
 
     def write(self, values: Mapping[str, object]) -> bool:
         """Store one row. True: it was there already, with these very values. A JSON column's value is no text yet.
@@ -164,13 +162,13 @@ class RowWriter:
         return self.insert(row)
 
     def _describe(self) -> Described:
-        with self._lock:
-            described = in_transaction(self.engine, lambda connection: describe(connection, self.table))
-            if missing := [name for name in (*self._columns, *self._required) if name not in described.columns]:
-                raise Unprotected(
-                    f"{described.shown} has no column {visible(missing[0])}",
-                    "Table(columns={…}) says what an event's attribute is called in the table",
-                )
-            self.protection.prepare(described)
-            self._described = described
+        # Several threads may do this at once: where the database is down, none has to wait for the others' patience.
+        described = in_transaction(self.engine, lambda connection: describe(connection, self.table))
+        if missing := [name for name in (*self._columns, *self._required) if name not in described.columns]:
+            raise Unprotected(
+                f"{described.shown} has no column {visible(missing[0])}",
+                "Table(columns={…}) says what an event's attribute is called in the table",
+            )
+        self.protection.prepare(described)
+        self._described = described
         return described

@@ -154,11 +154,12 @@ def _restore_mode(connection: Connection, mode: str) -> None:
 
 
 def _unavailable(error: BaseException) -> Unavailable:
+    from dedupaudit.display import visible
     from dedupaudit.redact import scrub
 
     cause = getattr(error, "orig", None) or error
     said = scrub(str(cause.args[-1] if cause.args else cause)).strip().splitlines()
     return Unavailable(
-        f"the database could not be written: {said[0] if said else type(cause).__name__}",
+        f"the database could not be written: {visible(said[0] if said else type(cause).__name__, 200)}",
         "whether the event is stored is open: send it again, which is safe",
     )
