@@ -14,14 +14,16 @@ from sqlalchemy import Connection, column, select, table
 
 from dedupaudit.building import Outcome
 from dedupaudit.config import ObjectsSettings, Settings, TableSettings
+from dedupaudit.display import visible
 from dedupaudit.drill.clients import Observed, Told
 from dedupaudit.drill.messages import Put
 from dedupaudit.drill.protocol import Event, Hole, Scratch, Strategy, StrategyResult, TableShape, Verdict
 from dedupaudit.drill.scenario import Plan
-from dedupaudit.errors import Cancelled
+from dedupaudit.errors import Cancelled, SourceError
 from dedupaudit.ingest.events import Activity
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT
+from dedupaudit.reports.words import plural
 from dedupaudit.scan import ScanRequest, scan
 from dedupaudit.stores.protocol import ObjectStore
 
@@ -86,13 +88,16 @@ def audit_table(scratch: Scratch, against: AgainstTable, interrupt: Interrupt) -
     outcome = scan(settings, ScanRequest((name,)), interrupt=interrupt, progress=SILENT)
     if outcome.signum is not None:
         raise Cancelled(outcome.signum)
-    (summary,) = outcome.report.summary.tables.values()
+    summary = next(iter(outcome.report.summary.tables.values()), None)
+    reason = "; ".join(dict.fromkeys(_not_looked_at(outcome)))
+    if summary is None or summary.rows is None:
+        raise SourceError(f"the copy of {visible(name)} could not be audited: {reason}", "run the drill again")
     return Audit(
-        rows=summary.rows or 0,
+        rows=summary.rows,
         duplicates=summary.surplus_rows or 0,
         objects=None,
         high=outcome.confirmed["high"],
-        reason="; ".join(dict.fromkeys(_not_looked_at(outcome))),
+        reason=reason,
         examples=_examples(outcome),
         distinct=summary.distinct_ids,
     )
@@ -207,7 +212,7 @@ def judge(
     return StrategyResult(
         strategy,
         _verdict(strategy, is_broken, bool(unclear)),
-        "; ".join(unclear),
+        "; ".join([*unclear, *_given_up(observed)]),
         requests=observed.requests,
         rows=audited.rows,
         duplicates=audited.duplicates,
@@ -247,7 +252,7 @@ def judge_table(strategy: Strategy, observed: Observed, audited: Audit, shape: T
     return StrategyResult(
         strategy,
         "unknown" if is_open else "broken" if holes else "holds",
-        "; ".join(unclear),
+        "; ".join([*unclear, *_given_up(observed)]),
         requests=observed.requests,
         rows=audited.rows,
         duplicates=audited.duplicates,
@@ -271,10 +276,18 @@ def _unclear(observed: Observed, audited: Audit) -> list[str]:
     """Return why nobody can say that it holds."""
     reasons = [audited.reason] if audited.reason else []
     if observed.unanswered:
-        reasons.append(f"{observed.unanswered} requests were never answered")
+        reasons.append(f"never answered: {plural(observed.unanswered, 'request')}")
     if observed.sweep_error:
         reasons.append(f"the sweep failed: {observed.sweep_error}")
     return reasons
+
+
+def _given_up(observed: Observed) -> Iterator[str]:
+    """Yield what those who gave up were told most: a full disk is no hole in a strategy."""
+    number = sum(one.ending == "gave_up" for one in observed.told)
+    if number and observed.errors:
+        error, times = observed.errors.most_common(1)[0]
+        yield f"{plural(number, 'client')} gave up; {plural(times, 'request')} failed with {error}"
 
 
 def _hole(what: Any, number: int, examples: Sequence[str]) -> list[Hole]:

@@ -148,22 +148,27 @@ class Locks:
 
     def look(self) -> None:
         """Raise SourceError where Redis does not answer."""
+        with self._explained():
+            self.client.ping()
+
+    def remove(self) -> None:
+        """Delete the keys; raises SourceError."""
+        with self._explained():
+            keys = iter(self.client.scan_iter(match=f"{self.prefix}*", count=_AT_ONCE))
+            while some := list(islice(keys, _AT_ONCE)):
+                self.client.delete(*some)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
         from redis import RedisError
 
         try:
-            self.client.ping()
+            yield
         except (RedisError, OSError) as error:
             raise SourceError(
                 f"Redis at {self.shown} does not answer: {visible(scrub(str(error)), 300)}",
                 "is it up, and is the URL right?",
             ) from None
-
-    def remove(self) -> None:
-        """Delete the keys; raises SourceError."""
-        self.look()
-        keys = iter(self.client.scan_iter(match=f"{self.prefix}*", count=_AT_ONCE))
-        while some := list(islice(keys, _AT_ONCE)):
-            self.client.delete(*some)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -96,6 +97,14 @@ def test_a_success_without_a_row_of_that_payload_is_wrong_and_the_event_is_lost(
 def test_who_was_told_nothing_is_lost_only_where_the_event_is_not_there(scene: Scene) -> None:
     assert found(scene.says(CLICK, None).judged()) == (1, 0)
     assert found(scene.has(row(CLICK)).judged()) == (0, 0)
+
+
+def test_what_those_were_told_who_gave_up_is_said(scene: Scene) -> None:
+    errors = Counter({"OSError: No space left on device": 3, "other": 1})
+    result = scene.says(CLICK, None).judged(errors=errors)
+    assert result.verdict == "broken"
+    assert result.reason == "1 client gave up; 3 requests failed with OSError: No space left on device"
+    assert scene.has(row(CLICK)).judged().reason == ""
 
 
 def test_who_left_cannot_complain(scene: Scene) -> None:
