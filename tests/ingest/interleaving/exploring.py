@@ -29,7 +29,7 @@ _DATABASE = "interleaving"
 _INNODB_WAITER = re.compile(r"^LOCK WAIT .*\n(?:.*\n)??(?:MariaDB|MySQL) thread id (\d+),", re.MULTILINE)
 
 _LONG = 90
-_SET_TO = re.compile(r"\w+\W? = '\w+'")
+_SET_TO = re.compile(r"\w+ = '\w+'")
 
 COMMITTED = frozenset({"committed"})
 """What every other transaction sees at READ COMMITTED."""
@@ -119,7 +119,7 @@ class Client:
 
 def told(sql: str) -> str:
     """Return a statement as one line to read: a long one by its beginning, and by what it sets a text to."""
-    words = " ".join(sql.split())
+    words = " ".join(sql.replace('"', "").replace("`", "").split())
     if len(words) <= _LONG:
         return words
     return " ".join([words[: _LONG // 2], "…", *_SET_TO.findall(words)])

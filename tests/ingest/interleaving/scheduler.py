@@ -173,7 +173,7 @@ class Explored:
     def __str__(self) -> str:
         outcomes = "; ".join(f"{' / '.join(said)}: {count}" for said, count in sorted(self.outcomes.items()))
         counts = f"{self.schedules} schedules ({self.cut} more cut short), {self.steps} steps: {outcomes}"
-        return "\n".join([counts, *(f"after {len(self.broken)} broken schedule(s), {one}" for one in self.broken[:1])])
+        return "\n".join([counts, *(f"{len(self.broken)} broken, the first: {one}" for one in self.broken[:1])])
 
 
 def shown(answer: object) -> str:
