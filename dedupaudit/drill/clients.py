@@ -51,7 +51,8 @@ class Told:
 class Observed:
     """What the clients saw, and what the workers told beside their answers. Mutable: it is counted on.
 
-    `seconds` are of the requests with which nothing was to go wrong. `errors` counts the answers `failed` by text.
+    `seconds` are of the requests with which nothing was to go wrong. `errors` counts the answers `failed` by text, less
+    those that were ordered.
     """
 
     told: list[Told] = field(default_factory=list)
@@ -240,6 +241,8 @@ class Clients:
         if message.answer.said != "failed":
             self._failed = 0
             return
+        if request.fault != NO_FAULT:
+            return  # as it was ordered
         seen.errors[message.answer.error] += 1
         self._failed += 1
         if self._failed >= _SUSPICIOUS:

@@ -59,7 +59,7 @@ def test_what_is_shipped_holds_on_postgresql_and_nothing_is_left(
     postgresql: PostgresqlServer, redis: RedisServer, temporary: Path
 ) -> None:
     url = postgresql.create_database("drilled")
-    names = ["unique", "redis-lock", "for-update", "version"]
+    names = ["redis-lock", "for-update", "version"]
     result = drilled(url, chosen(names), redis=redis.url)
     assert list(by_name(result)) == names
     check(result)
