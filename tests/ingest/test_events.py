@@ -22,7 +22,7 @@ from dedupaudit.ingest import (
 )
 from dedupaudit.ingest.protections.unique import UniqueConstraint
 from dedupaudit.ingest.tables import Described
-from tests.ingest.databases import Database, create
+from tests.ingest.databases import NAMES, Database, create
 from tests.ingest.events import DATA, activity, stored_ids
 
 ID = "activity_1766557428498"
@@ -187,10 +187,13 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("refusal", list(REFUSALS))
+# SQLite adds no constraint to a table, but for an index.
+@pytest.mark.parametrize(
+    ("database", "refusal"),
+    [(name, refusal) for name in NAMES for refusal in REFUSALS if name != "sqlite" or refusal == "another unique key"],
+    indirect=["database"],
+)
 def test_what_another_constraint_refuses_is_never_a_duplicate(database: Database, refusal: str) -> None:
-    if database.name == "sqlite" and refusal != "another unique key":
-        pytest.skip("SQLite adds no constraint to a table")
     database.run(REFUSALS[refusal])
     writer = ActivityWriter(database.engine)
     if refusal == "another unique key":
@@ -318,10 +321,9 @@ def test_a_unique_key_that_is_made_later_is_never_taken_for_the_events_own(datab
     assert stored_ids(database) == ["a"]
 
 
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # whose triggers alone can name a constraint
 def test_a_guard_that_speaks_for_the_key_is_heard(database: Database) -> None:
     """`migrate`'s guard raises what the constraint would; here a trigger does it beside the real constraint."""
-    if database.name != "postgresql":
-        pytest.skip("only PostgreSQL's triggers can name a constraint")
     ActivityWriter(database.engine).write(activity())
     database.run(
         "CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS"

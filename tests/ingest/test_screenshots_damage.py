@@ -94,9 +94,8 @@ def test_a_row_that_is_deleted_under_an_upload_is_inserted_again(uploads: Upload
     assert uploads.row() == DONE
 
 
+@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
 def test_a_row_that_the_database_will_not_complete_is_failed(uploads: Uploads) -> None:
-    if uploads.database.name == "sqlite":
-        pytest.skip("SQLite adds no CHECK to a table")
     uploads.database.run("ALTER TABLE screenshots ADD CONSTRAINT small CHECK (file_size < 3)")
     with pytest.raises(UploadFailed, match="could not be completed: the database refuses it"):
         uploads.writer.write(SHOT)
