@@ -9,7 +9,7 @@ from sqlalchemy import Engine, create_engine
 
 from tests.servers.fixtures import shared_mariadb, shared_postgresql
 
-NAME = "dedupaudit_ingest"
+NAME = "ingest_tests"
 Name = Literal["postgresql", "mariadb", "sqlite"]
 NAMES: tuple[Name, ...] = ("postgresql", "mariadb", "sqlite")
 Shape = Literal["target", "numbered", "composite"]

@@ -138,10 +138,10 @@ def test_a_domain_has_the_length_of_its_text(database: Database) -> None:
 
 @pytest.mark.parametrize("database", ["mariadb"], indirect=True)
 def test_a_table_of_another_database_is_found(database: Database) -> None:
-    database.run("CREATE DATABASE IF NOT EXISTS dedupaudit_ingest_2", "DROP TABLE IF EXISTS dedupaudit_ingest_2.bare")
-    database.run("CREATE TABLE dedupaudit_ingest_2.bare (id int PRIMARY KEY)")
-    assert described(database, "dedupaudit_ingest_2", "bare").constraints == ("PRIMARY",)
-    database.run("DROP DATABASE dedupaudit_ingest_2")
+    database.run("CREATE DATABASE IF NOT EXISTS ingest_tests_2", "DROP TABLE IF EXISTS ingest_tests_2.bare")
+    database.run("CREATE TABLE ingest_tests_2.bare (id int PRIMARY KEY)")
+    assert described(database, "ingest_tests_2", "bare").constraints == ("PRIMARY",)
+    database.run("DROP DATABASE ingest_tests_2")
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
