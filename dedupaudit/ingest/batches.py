@@ -72,7 +72,7 @@ def _pieces(rows: Sequence[Numbered], packet: int | None) -> Iterator[list[Numbe
     longest = min(MAX_CHARACTERS, packet // 5) if packet else MAX_CHARACTERS
     most = min(MAX_ROWS, MAX_PARAMETERS // len(rows[0][1])) if rows else 0
     for numbered in rows:
-        size = sum([len(value) for value in numbered[1] if isinstance(value, str | bytes)])
+        size = sum([len(value) for value in numbered[1] if type(value) is str or type(value) is bytes])
         if piece and (len(piece) == most or characters + size > longest):
             yield piece
             piece, characters = [], 0

@@ -22,6 +22,11 @@ class LogFormatter(logging.Formatter):
         self.converter = time.gmtime
 
 
+def is_on() -> bool:
+    """Say whether anybody listens: a batch of hundreds of events asks once."""
+    return LOGGER.isEnabledFor(logging.INFO)
+
+
 def received(event_id: object) -> None:
     """Say that an event has come."""
     _say("received %s", event_id)
