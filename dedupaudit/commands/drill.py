@@ -56,14 +56,14 @@ _OWN = ("redis", "strategy", "writers", "ids", "seed", "against", "value")
 )
 @option(
     "--writers",
-    type=click.IntRange(4, 256),
+    type=click.IntRange(2, 256),
     default=32,
     show_default=True,
     metavar="N",
     help="Backends: each is a process with one session.",
 )
 @option(
-    "--ids", type=click.IntRange(min=50), default=500, show_default=True, metavar="N", help="Events a strategy gets."
+    "--ids", type=click.IntRange(min=1), default=500, show_default=True, metavar="N", help="Events a strategy gets."
 )
 @option("--seed", type=click.IntRange(min=0), metavar="N", help="Send what the drill of this seed sent.")
 @option("--against", metavar="TABLE", help="Drill the shape of this table: would a retry duplicate today?")

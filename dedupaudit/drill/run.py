@@ -15,7 +15,7 @@ from dedupaudit.config import DatabaseSettings, ObjectsSettings, Settings, Table
 from dedupaudit.display import visible
 from dedupaudit.drill.places import Locks, Objects, locks_of, objects_of
 from dedupaudit.drill.protocol import DrillResult, Scratch, Strategy, StrategyResult, Times
-from dedupaudit.drill.scenario import FEWEST_IDS, Plan, retries, scenario
+from dedupaudit.drill.scenario import Plan, retries, scenario
 from dedupaudit.drill.scratch import open_scratch
 from dedupaudit.drill.scratch.leftovers import leftovers
 from dedupaudit.errors import AuditError, RunFailed, SourceError, UsageError
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from dedupaudit.drill.messages import Job
     from dedupaudit.drill.workers import Nursery
 
-FEWEST_WRITERS = 4
-"""Fewer cannot overlap while one of them is paused."""
+FEWEST_WRITERS = 2
+"""One alone cannot overlap."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,10 @@ def drill(request: DrillRequest, *, interrupt: Interrupt, progress: Progress) ->
     began; RunFailed where one of them goes away in the middle; Cancelled. The scratch is removed in each case, as far
     as that can be.
     """
-    if request.writers < FEWEST_WRITERS or request.ids < FEWEST_IDS:
+    if request.writers < FEWEST_WRITERS or request.ids < 1:
         raise UsageError(
-            f"a drill needs {FEWEST_WRITERS} writers and {FEWEST_IDS} IDs at least, for every fault to happen",
-            f"give --writers {FEWEST_WRITERS} and --ids {FEWEST_IDS}, or more",
+            f"a drill needs {FEWEST_WRITERS} writers at least, so that they overlap, and an ID",
+            f"give --writers {FEWEST_WRITERS} and --ids 1, or more",
         )
     # A signal is looked at where the clients wait: a scratch is not to be left half made.
     with interrupt.deferred():

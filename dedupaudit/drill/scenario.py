@@ -95,7 +95,8 @@ _ALWAYS: tuple[tuple[Kind, int, int], ...] = (
     ("devices", 2, 1),
 )
 _WAITING: tuple[Kind, ...] = ("lost", "killed", "abandoned")
-FEWEST_IDS = 50
+ENOUGH_IDS = 50
+"""With fewer IDs not every fault happens as often, and with fewer than ten kinds of them not each at all."""
 
 
 def scenario(ids: int, writers: int, seed: int) -> tuple[Plan, ...]:
@@ -103,9 +104,10 @@ def scenario(ids: int, writers: int, seed: int) -> tuple[Plan, ...]:
 
     Those that end in a timeout go first, and wait while others work. Then a few harmless ones, because a process is
     slow at its first request; then those that overlap alone, then what else goes wrong; the rest follows, shuffled.
+    `writers` are two at least.
     """
     making = _Making(Random(seed), writers)  # noqa: S311 (the same requests again, not a secret)
-    always = list(making.always())
+    always = _of_each(list(making.always()), ids)
     waiting = [plan for plan in always if plan.kind in _WAITING]
     more = max(0, ids - len(always))
     others: list[Plan] = []
@@ -120,6 +122,16 @@ def scenario(ids: int, writers: int, seed: int) -> tuple[Plan, ...]:
     first, rest = plain[:warm], plain[warm:] + others
     making.random.shuffle(rest)
     return (*waiting, *first, *(plan for plan in always if plan.kind not in _WAITING), *rest)
+
+
+def _of_each(plans: list[Plan], most: int) -> list[Plan]:
+    """Return so many of the plans, in their order: of each kind one before any kind has two."""
+    seen: dict[Kind, int] = {}
+    ranked = []
+    for number, plan in enumerate(plans):
+        seen[plan.kind] = seen.get(plan.kind, 0) + 1
+        ranked.append((seen[plan.kind], number))
+    return [plans[number] for number in sorted(number for _rank, number in sorted(ranked)[:most])]
 
 
 def retries(ids: int, writers: int, seed: int) -> tuple[Plan, ...]:

@@ -14,7 +14,7 @@ from dedupaudit.ingest.stored import differing
 from dedupaudit.ingest.tables import Described, Table, describe
 from dedupaudit.ingest.transactions import in_transaction
 from dedupaudit.ingest.values import Encoder, Row, encoder
-from dedupaudit.ingest.violations import Violation, violation_of
+from dedupaudit.ingest.violations import Refusal, violation_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -122,7 +122,7 @@ class RowWriter:
             differs,
         )
 
-    def refusal(self, error: DBAPIError, violation: Violation) -> Rejected:
+    def refusal(self, error: DBAPIError, violation: Refusal) -> Rejected:
         """Return what says that the database refused a row for another reason than its key."""
         named = f" by {visible(violation.constraint)}" if violation.constraint else ""
         kind = violation.kind.replace("_", " ")
@@ -132,7 +132,7 @@ class RowWriter:
             "nothing was written; the database's own words are in the cause of this error",
         )
 
-    def changed(self, violation: Violation) -> bool:
+    def changed(self, violation: Refusal) -> bool:
         """Say whether the table was made another since it was described: a new partition has indexes of its own."""
         described = self.described()
         if violation.kind != "unique" or violation.constraint in (*described.constraints, *described.others):

@@ -14,7 +14,7 @@ Kind = Literal["unique", "foreign_key", "not_null", "check", "too_long", "other"
 
 
 @dataclass(frozen=True)
-class Violation:
+class Refusal:
     """A value or a row that the database refused. `constraint`: its name, where the database tells it."""
 
     kind: Kind
@@ -78,7 +78,7 @@ _MY_AGAIN = {_MY_DEADLOCK, 1205, 1020, 1047, 3101, 1053, 1927, 2006, 2013, 2014,
 _LITE_AGAIN = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-def violation_of(error: BaseException, described: Described) -> Violation | None:
+def violation_of(error: BaseException, described: Described) -> Refusal | None:
     """Return what was refused; None where the error is about something else (no permission, a lost connection)."""
     cause = _cause(error)
     if described.dialect == "postgresql":
@@ -88,21 +88,21 @@ def violation_of(error: BaseException, described: Described) -> Violation | None
     return _of_mysql(cause, described)
 
 
-def _of_postgresql(cause: BaseException) -> Violation | None:
+def _of_postgresql(cause: BaseException) -> Refusal | None:
     code = _sqlstate(cause)
     if code in _PG:
-        return Violation(_PG[code], getattr(getattr(cause, "diag", None), "constraint_name", None))
-    return Violation("other") if code.startswith(_PG_REFUSED) else None
+        return Refusal(_PG[code], getattr(getattr(cause, "diag", None), "constraint_name", None))
+    return Refusal("other") if code.startswith(_PG_REFUSED) else None
 
 
-def _of_mysql(cause: BaseException, described: Described) -> Violation | None:
+def _of_mysql(cause: BaseException, described: Described) -> Refusal | None:
     code = _number(cause)
     kind = _MY.get(code)
     if kind == "unique":
-        return Violation("unique", _last_key(str(cause.args[-1]), described))
+        return Refusal("unique", _last_key(str(cause.args[-1]), described))
     if kind:
-        return Violation(kind)
-    return Violation("other") if code in _MY_REFUSED else None
+        return Refusal(kind)
+    return Refusal("other") if code in _MY_REFUSED else None
 
 
 def _last_key(message: str, described: Described) -> str | None:
@@ -119,16 +119,16 @@ def _last_key(message: str, described: Described) -> str | None:
     return None
 
 
-def _of_sqlite(cause: BaseException, described: Described) -> Violation | None:
+def _of_sqlite(cause: BaseException, described: Described) -> Refusal | None:
     code = getattr(cause, "sqlite_errorcode", 0)
     kind = _LITE.get(code)
     if kind != "unique":
-        return Violation(kind) if kind else None
+        return Refusal(kind) if kind else None
     failed = str(cause).removeprefix(_LITE_UNIQUE).lower()
     for columns in permutations(described.table.key_columns):
         if described.constraints and failed == ", ".join(f"{described.real_name}.{name}" for name in columns).lower():
-            return Violation("unique", described.constraints[0])
-    return Violation("unique", failed)
+            return Refusal("unique", described.constraints[0])
+    return Refusal("unique", failed)
 
 
 def is_deadlock(error: BaseException) -> bool:

@@ -13,7 +13,6 @@ import pytest
 
 from dedupaudit.commands.drill import command
 from dedupaudit.drill.run import FEWEST_WRITERS
-from dedupaudit.drill.scenario import FEWEST_IDS
 from dedupaudit.drill.telling import BESIDES
 from dedupaudit.interrupt import Runtime
 from dedupaudit.main import run as program
@@ -60,9 +59,9 @@ def refused(run: Run, tmp_path: Path, clean: Path) -> Callable[..., str]:
         (("--strategy", "all,redis-textbook"), "redis-textbook needs a Redis"),
         (("--strategy", "redis-lock,redis-textbook"), "redis-lock and redis-textbook need a Redis"),
         (("--writers", "0"), "--writers: 0 is out of range"),
-        (("--writers", "257"), "write a whole number from 4 to 256"),
+        (("--writers", "257"), "write a whole number from 2 to 256"),
         (("--ids", "x"), "--ids: 'x' is not a whole number"),
-        (("--ids", "49"), "write a whole number of at least 50"),
+        (("--ids", "0"), "write a whole number of at least 1"),
         (("--seed", "-1"), "--seed"),
         (("--value", "a=b"), "there is no --against"),
         (("--against", "activities", "--value", "=x"), "--value =x is not COLUMN=TEXT"),
@@ -107,7 +106,7 @@ def test_what_cannot_be_meant_is_2_and_nothing_begins(
 
 def test_the_least_that_can_be_asked_for_is_what_the_drill_can_do() -> None:
     least = {parameter.name: getattr(parameter.type, "min", None) for parameter in command.params}
-    assert (least["writers"], least["ids"]) == (FEWEST_WRITERS, FEWEST_IDS)
+    assert (least["writers"], least["ids"]) == (FEWEST_WRITERS, 1)
 
 
 def test_several_databases_are_2_wherever_they_were_named_and_none_is_2_too(

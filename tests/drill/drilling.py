@@ -10,7 +10,7 @@ from pathlib import Path
 from dedupaudit.config import DatabaseSettings
 from dedupaudit.drill.protocol import DrillResult, Strategy, StrategyResult, Times
 from dedupaudit.drill.run import DrillRequest, drill
-from dedupaudit.drill.scenario import FEWEST_IDS
+from dedupaudit.drill.scenario import ENOUGH_IDS
 from dedupaudit.interrupt import Interrupt
 from dedupaudit.progress import SILENT
 from dedupaudit.urls import parse_database_url
@@ -22,7 +22,7 @@ WRITERS = 6
 def request(url: str, strategies: Sequence[Strategy] = (), **more: object) -> DrillRequest:
     """Return a small request."""
     database = DatabaseSettings("db", parse_database_url(url))
-    given: dict[str, object] = {"writers": WRITERS, "ids": FEWEST_IDS, "times": FAST, **more}
+    given: dict[str, object] = {"writers": WRITERS, "ids": ENOUGH_IDS, "times": FAST, **more}
     return DrillRequest(database, tuple(strategies), **given)  # type: ignore[arg-type]  # each test knows its own
 
 

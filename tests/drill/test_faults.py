@@ -11,7 +11,7 @@ from sqlalchemy import Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from dedupaudit.drill.faults import FaultyEngine, FaultyStore
-from dedupaudit.drill.scenario import FEWEST_IDS, NO_FAULT, Fault, scenario
+from dedupaudit.drill.scenario import ENOUGH_IDS, NO_FAULT, Fault, scenario
 from dedupaudit.drill.shipped import unique
 from dedupaudit.errors import SourceError
 from dedupaudit.ingest.events import Activity, Screenshot
@@ -84,7 +84,7 @@ def test_a_writer_whose_commit_was_lost_finds_its_own_row(kind: Kind, tmp_path: 
     place = place_of(kind, "target", tmp_path, times=FAST)
     faulty = FaultyEngine(place.engine)
     backend = unique(place)
-    for plan in scenario(FEWEST_IDS, 4, 1)[:8]:
+    for plan in scenario(ENOUGH_IDS, 4, 1)[:8]:
         take: Any = backend.activity if isinstance(plan.clients[0].event, Activity) else backend.screenshot
         take(plan.clients[0].event)
     for number in range(1, 4):

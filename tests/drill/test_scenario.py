@@ -8,7 +8,7 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedupaudit.drill.scenario import FEWEST_IDS, NO_FAULT, Fault, Kind, Plan, retries, scenario
+from dedupaudit.drill.scenario import ENOUGH_IDS, NO_FAULT, Fault, Kind, Plan, retries, scenario
 from dedupaudit.ingest.events import Screenshot
 
 
@@ -22,7 +22,7 @@ def test_the_same_numbers_give_the_same_plans_and_another_seed_gives_others() ->
     assert retries(100, 8, 7) == retries(100, 8, 7) != retries(100, 8, 8)
 
 
-@given(ids=st.integers(FEWEST_IDS, 300), writers=st.integers(4, 64), seed=st.integers(0, 2**31))
+@given(ids=st.integers(ENOUGH_IDS, 300), writers=st.integers(2, 64), seed=st.integers(0, 2**31))
 def test_every_drill_has_every_fault_and_as_many_ids_as_it_was_asked_for(ids: int, writers: int, seed: int) -> None:
     plans = scenario(ids, writers, seed)
     assert len({plan.id for plan in plans}) == len(plans) == ids
@@ -39,11 +39,20 @@ def test_every_drill_has_every_fault_and_as_many_ids_as_it_was_asked_for(ids: in
         )
 
 
+@given(ids=st.integers(1, ENOUGH_IDS), seed=st.integers(0, 2**31))
+def test_a_small_drill_has_of_each_fault_one_before_it_has_two_of_any(ids: int, seed: int) -> None:
+    plans = scenario(ids, 2, seed)
+    assert len({plan.id for plan in plans}) == len(plans) == ids
+    often = Counter(plan.kind for plan in plans if plan.kind != "plain")
+    faults = len(get_args(Kind)) - 1
+    assert len(often) == min(ids, faults)
+
+
 def test_faults_are_as_many_however_many_ids_there_are() -> None:
     def faults(plans: tuple[Plan, ...]) -> Counter[Fault]:
         return Counter(client.fault for plan in plans for client in plan.clients if client.fault != NO_FAULT)
 
-    assert faults(scenario(FEWEST_IDS, 32, 1)) == faults(scenario(5000, 32, 2))
+    assert faults(scenario(ENOUGH_IDS, 32, 1)) == faults(scenario(5000, 32, 2))
 
 
 def test_half_of_the_zombies_come_back_with_another_picture_which_only_its_content_tells() -> None:

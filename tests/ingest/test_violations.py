@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dedupaudit.ingest import ACTIVITIES, Table
 from dedupaudit.ingest.tables import Described, describe
-from dedupaudit.ingest.violations import Kind, Violation, violation_of
+from dedupaudit.ingest.violations import Kind, Refusal, violation_of
 from tests.ingest.databases import NAMES, Database
 
 COLUMNS = "id, device_id, type, timestamp"
@@ -20,7 +20,7 @@ def described(database: Database, table: Table = ACTIVITIES) -> Described:
         return describe(connection, table)
 
 
-def refused(database: Database, statement: str, table: Table = ACTIVITIES, parameters: Any = None) -> Violation | None:
+def refused(database: Database, statement: str, table: Table = ACTIVITIES, parameters: Any = None) -> Refusal | None:
     """Return what a refused statement violated."""
     known = described(database, table)
     with database.engine.connect() as connection, pytest.raises(DBAPIError) as caught:
@@ -105,7 +105,7 @@ TRIGGERS = {
 
 def test_a_triggers_own_words_are_no_violated_key(database: Database) -> None:
     database.run(*TRIGGERS[database.name])
-    assert refused(database, insert("a")) == Violation("other")
+    assert refused(database, insert("a")) == Refusal("other")
 
 
 def test_what_is_no_refusal_of_values_is_none(database: Database) -> None:
@@ -130,7 +130,7 @@ def test_a_value_that_speaks_of_the_primary_key_violates_another(database: Datab
     with database.engine.begin() as connection:
         connection.exec_driver_sql(statement, ("a", value))
     violation = refused(database, statement, parameters=("b", value))
-    assert violation == Violation("unique", "dev")
+    assert violation == Refusal("unique", "dev")
 
 
 @pytest.mark.parametrize("database", ["mariadb"], indirect=True)
@@ -142,7 +142,7 @@ def test_the_key_is_found_in_the_servers_languages(database: Database, language:
     with database.engine.connect() as connection, pytest.raises(DBAPIError) as caught:
         connection.exec_driver_sql(f"SET lc_messages = '{language}'")
         connection.exec_driver_sql(insert("a"))
-    assert violation_of(caught.value, known) == Violation("unique", "PRIMARY")
+    assert violation_of(caught.value, known) == Refusal("unique", "PRIMARY")
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
@@ -156,10 +156,10 @@ def test_a_partitions_index_is_the_keys_own(database: Database) -> None:
     table = Table(("parted",))
     known = described(database, table)
     of_key = refused(database, "INSERT INTO parted VALUES ('a', 'e')", table)
-    assert of_key == Violation("unique", "part_0_pkey")
+    assert of_key == Refusal("unique", "part_0_pkey")
     assert of_key.is_of_key(known)
     of_another = refused(database, "INSERT INTO parted VALUES ('b', 'd')", table)
-    assert of_another == Violation("unique", "local_one")
+    assert of_another == Refusal("unique", "local_one")
     assert not of_another.is_of_key(known)
 
 
