@@ -2,7 +2,8 @@
 
 Run it as `.venv/bin/python -m bench.ingest [--rounds N]`. It starts private servers, durable and not, and takes turns:
 each round runs all ways for the same number of rows, so that they meet the same load. Ratios are medians of rounds.
-A third way is the bare statement through SQLAlchemy, which the writers stand on.
+Beside them: a writer whose pool does not roll back each connection that comes back, and the bare statement through
+SQLAlchemy, which the writers stand on.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
+from functools import partial
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -83,36 +85,42 @@ def taken(way: Way, size: int, times: int) -> float:
     return time.perf_counter() - started
 
 
-Measured = tuple[str, float, float, float, float]
-"""What was stored, rows a second bare and by the writer, and the times of writer and SQLAlchemy as ratios to bare."""
+Measured = tuple[str, float, float, dict[str, float]]
+"""What was stored, rows a second bare and by the writer, and the time of each other way as a ratio to bare."""
 
 
 def measured(url: str, connection: Any, rounds: int) -> Iterator[Measured]:
     """Measure single rows and batches; rates and ratios are medians."""
     # A session for each way: what one leaves in a server's memory would make the next one faster.
-    engine, plain = create_engine(url), create_engine(url)
-    writer = ActivityWriter(engine)
+    engines = {
+        "writer": create_engine(url),
+        "without the pool's reset": create_engine(url, pool_reset_on_return=None),
+        "SQLAlchemy alone": create_engine(url),
+    }
+    writers = {name: ActivityWriter(engine) for name, engine in engines.items() if name != "SQLAlchemy alone"}
 
-    def single(some: list[Activity]) -> None:
+    def single(writer: ActivityWriter, some: list[Activity]) -> None:
         for event in some:
             writer.write(event)
 
-    def batch(some: list[Activity]) -> None:
+    def batch(writer: ActivityWriter, some: list[Activity]) -> None:
         assert not any(getattr(one, "duplicate", True) for one in writer.write_batch(some))  # noqa: S101
 
-    for name, size, times, way in (("one row", 1, SINGLES, single), (f"{BATCH} rows", BATCH, BATCHES, batch)):
-        ways: list[Way] = [bare(connection, size), way, core(plain, size)]
-        found: list[list[float]] = []
+    for what, size, times, write in (("one row", 1, SINGLES, single), (f"{BATCH} rows", BATCH, BATCHES, batch)):
+        ways: dict[str, Way] = {"bare": bare(connection, size)}
+        ways |= {name: partial(write, writer) for name, writer in writers.items()}
+        ways["SQLAlchemy alone"] = core(engines["SQLAlchemy alone"], size)
+        names = list(ways)
+        found: list[dict[str, float]] = []
         for number in range(rounds + 1):
-            turn = ways[number % 3 :] + ways[: number % 3]
-            seconds = {one: taken(one, size, times) for one in turn}
-            found.append([seconds[one] for one in ways])
+            turn = names[number % len(names) :] + names[: number % len(names)]
+            found.append({name: taken(ways[name], size, times) for name in turn})
         found = found[1:]  # the first round warms up
-        rate = [size * times / median(round_[place] for round_ in found) for place in (0, 1)]
-        ratio = [median(round_[place] / round_[0] for round_ in found) for place in (1, 2)]
-        yield name, rate[0], rate[1], ratio[0], ratio[1]
-    engine.dispose()
-    plain.dispose()
+        rate = {name: size * times / median(round_[name] for round_ in found) for name in names}
+        ratios = {name: median(round_[name] / round_["bare"] for round_ in found) for name in names[1:]}
+        yield what, rate["bare"], rate["writer"], ratios
+    for engine in engines.values():
+        engine.dispose()
 
 
 def on_postgresql(server: PostgresqlServer, rounds: int) -> Iterator[Measured]:
@@ -151,10 +159,10 @@ def main() -> None:
     )
     for place, start, measure in places:
         with start() as server:
-            for name, theirs, ours, ratio, alchemy in measure(server, rounds):
+            for what, theirs, ours, ratios in measure(server, rounds):
+                times = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
                 print(
-                    f"{place:25} {name:9} bare {theirs:9,.0f} rows/s, writer {ours:9,.0f} rows/s,"
-                    f" time {ratio:.2f} (SQLAlchemy alone {alchemy:.2f})",
+                    f"{place:23} {what:8} bare {theirs:8,.0f} rows/s, writer {ours:8,.0f} rows/s; time: {times}",
                     flush=True,
                 )
 
