@@ -187,17 +187,17 @@ def test_a_login_that_may_not_make_a_schema_is_3_and_told_what_to_grant(
     refused: Callable[..., str], postgresql: PostgresqlServer, mariadb: MariadbServer
 ) -> None:
     postgresql.create_database("app")
-    postgresql.execute("DROP ROLE IF EXISTS poor")
-    postgresql.execute("CREATE ROLE poor LOGIN PASSWORD 'change-me'")
+    postgresql.execute("DROP ROLE IF EXISTS no_drill")
+    postgresql.execute("CREATE ROLE no_drill LOGIN PASSWORD 'change-me'")
     postgresql.execute("REVOKE CREATE ON DATABASE app FROM PUBLIC")
-    message = refused(3, "--writers", "8", db=postgresql.url(user="poor", password="change-me", database="app"))
+    message = refused(3, "--writers", "8", db=postgresql.url(user="no_drill", password="change-me", database="app"))
     assert "GRANT CREATE ON DATABASE" in message
     assert schemas_of(postgresql, "app") == []
     mariadb.create_database("app")
-    mariadb.execute("DROP USER IF EXISTS 'poor'@'%'")
-    mariadb.execute("CREATE USER 'poor'@'%' IDENTIFIED BY 'change-me'")
-    mariadb.execute("GRANT SELECT ON app.* TO 'poor'@'%'")
-    message = refused(3, db=mariadb.url(user="poor", password="change-me", database="app"))
+    mariadb.execute("DROP USER IF EXISTS 'no_drill'@'%'")
+    mariadb.execute("CREATE USER 'no_drill'@'%' IDENTIFIED BY 'change-me'")
+    mariadb.execute("GRANT SELECT ON app.* TO 'no_drill'@'%'")
+    message = refused(3, db=mariadb.url(user="no_drill", password="change-me", database="app"))
     assert "GRANT CREATE" in message
     assert databases_of(mariadb) == []
 

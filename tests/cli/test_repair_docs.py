@@ -37,7 +37,7 @@ def test_its_queries_answer_as_they_say(sqlite_db: SqliteDb) -> None:
         ((run,),) = connection.execute("SELECT id FROM dedupaudit_runs")
         answers = []
         for query in statements("What it keeps, and how to read it"):
-            told = query.replace("dedupaudit.", "dedupaudit_").replace("RUN", run).replace("325", "2")
+            told = query.replace("dedupaudit.", "dedupaudit_").replace("325", "2").replace("RUN", run)
             told = told.replace("activity_1766557428498", "activity_1")
             answers.append(connection.execute(told).fetchall())
     runs, skipped, counted, of_id, of_row, kept, conserved = answers
