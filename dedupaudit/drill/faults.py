@@ -14,10 +14,9 @@ from sqlalchemy.engine import ExceptionContext
 from dedupaudit.drill.messages import Put
 from dedupaudit.drill.scenario import NO_FAULT, Fault
 from dedupaudit.errors import SourceError
+from dedupaudit.ingest.violations import is_deadlock
 from dedupaudit.sources.objects.protocol import ObjectFact
 from dedupaudit.stores.protocol import ObjectStore
-
-_DEADLOCKS = ("40P01", 1213)
 
 
 class FaultyStore:
@@ -129,9 +128,7 @@ class FaultyEngine:
                 self._break(connection.dbapi_connection)
 
     def _look_at(self, context: ExceptionContext) -> None:
-        error: Any = context.original_exception
-        code = getattr(error, "pgcode", None) or (error.args[0] if error.args else None)
-        self.deadlocks += code in _DEADLOCKS
+        self.deadlocks += is_deadlock(context.original_exception)
 
 
 def _break_psycopg2(connection: Any) -> None:

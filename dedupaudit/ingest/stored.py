@@ -74,16 +74,6 @@ def compare(
     return tuple(name for name, is_different in differs.items() if is_different)
 
 
-def same(table: Described, one: Row, other: Row, as_json: Collection[str]) -> bool:
-    """Say whether two rows that were sent are surely equal."""
-    return all(
-        one[name] == other[name]
-        or (name in as_json or table.columns[name].json)
-        and _json_equal(one[name], other[name])
-        for name in one
-    )
-
-
 def _selected(table: Described, columns: Iterable[str]) -> str:
     # Drivers read JSON into objects, in which numbers have lost their digits.
     cast = "::text" if table.dialect == "postgresql" else ""

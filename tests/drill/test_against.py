@@ -71,7 +71,7 @@ def test_rows_are_of_their_arguments_alone_and_go_to_another_process(migrating: 
         assert one["activity_id"] == other["activity_id"] != against.row(4, "d")["activity_id"]
         assert one["device_id"] == "d"
         assert "id" not in one
-        assert against.varies
+        assert against.rows.varied
         assert one != other
         assert send(scratch, against, one, other, against.row(4, "d")) == ["stored"] * 3
 

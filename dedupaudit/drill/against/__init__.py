@@ -53,11 +53,6 @@ class AgainstTable:
         """Return the values of an event: equal for equal arguments; of another payload for another variant."""
         return self.rows.row(number, device, variant)
 
-    @property
-    def varies(self) -> bool:
-        """Whether there is a column in which payloads can differ."""
-        return self.rows.varied is not None
-
 
 def copy(
     scratch: Scratch, settings: Settings, table_name: str, values: Mapping[str, str], interrupt: Interrupt | None = None

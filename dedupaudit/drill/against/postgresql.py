@@ -78,9 +78,7 @@ def look(opened: Session, scratch: PostgresqlScratch, table: Table) -> tuple[Pla
     [relation] = opened.rows(question("relation", oid=oid))
     kind, _is_partition, real, name, *_rest = relation
     if kind not in ("r", "p"):
-        raise refuse_kind(
-            table, {"v": "view", "m": "materialized view", "f": "foreign table"}.get(str(kind), "relation")
-        )
+        raise refuse_kind(table, _OTHERS.get(str(kind), "relation"))
     return Place(oid, str(real), str(name), f"{quote(scratch.name)}.{quote(str(name))}"), relation
 
 
