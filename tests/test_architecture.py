@@ -8,8 +8,6 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dedupaudit"
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
@@ -87,20 +85,20 @@ def test_main_ends_the_process_itself() -> None:
 
 
 # What runs in the drill's backends is forked, and must not run the endings of the process that it was forked from.
-@pytest.mark.parametrize("module", [module for module in MODULES if module not in ("main.py", "drill/serving.py")])
-def test_only_main_ends_the_process(module: str) -> None:
-    assert not exits(module)
+MAY_END = ("main.py", "drill/serving.py")
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_driver_is_known_to_its_own_database_only(module: str) -> None:
-    names = {name.partition(".")[0] for name in imported(module)}
-    strangers = {
-        driver
-        for driver, homes in DRIVERS.items()
-        if driver in names and not any(fnmatchcase(module, home) for home in homes)
-    }
-    assert not strangers
+def test_only_main_ends_the_process() -> None:
+    assert not {module: lines for module in MODULES if module not in MAY_END and (lines := exits(module))}
+
+
+def test_a_driver_is_known_to_its_own_database_only() -> None:
+    assert not [
+        (module, driver)
+        for module in MODULES
+        for driver in sorted(DRIVERS.keys() & {name.partition(".")[0] for name in imported(module)})
+        if not any(fnmatchcase(module, home) for home in DRIVERS[driver])
+    ]
 
 
 # Folders with a file a database; two small files know all of them, because what differs there is a line or two.
@@ -109,24 +107,25 @@ OF_ALL = ("drill/engines.py", "ingest/constraints.py")
 OUTSIDE = [module for module in MODULES if not module.startswith(OF_DATABASES) and module not in OF_ALL]
 
 
-@pytest.mark.parametrize("module", OUTSIDE)
-def test_no_database_is_named_outside_its_source(module: str) -> None:
+def test_no_database_is_named_outside_its_source() -> None:
     own = tuple(f"dedupaudit.sources.tables.{dialect}" for dialect in DIALECTS)
-    assert not [name for name in imported(module) if name.startswith(own)]
+    assert not [(module, name) for module in OUTSIDE for name in imported(module) if name.startswith(own)]
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_files_and_functions_stay_short(module: str) -> None:
-    source = (PACKAGE / module).read_text("utf-8")
-    assert source.count("\n") < 400
-    functions = (n for n in ast.walk(tree(module)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
-    assert not [f.name for f in functions if f.end_lineno and f.end_lineno - f.lineno + 1 >= 60]
+def test_files_and_functions_stay_short() -> None:
+    assert not [module for module in MODULES if (PACKAGE / module).read_text("utf-8").count("\n") >= 400]
+    assert not [
+        (module, found.name)
+        for module in MODULES
+        for found in ast.walk(tree(module))
+        if isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef)
+        and found.end_lineno
+        and found.end_lineno - found.lineno + 1 >= 60
+    ]
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_says_what_it_is_for_unless_it_is_empty(module: str) -> None:
-    parsed = tree(module)
-    assert not parsed.body or ast.get_docstring(parsed)
+def test_a_module_says_what_it_is_for_unless_it_is_empty() -> None:
+    assert not [module for module in MODULES if tree(module).body and not ast.get_docstring(tree(module))]
 
 
 CHANGING_VERBS = {"PUT", "POST", "DELETE", "PATCH"}
