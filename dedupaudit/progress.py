@@ -8,11 +8,11 @@ from typing import Protocol
 class Progress(Protocol):
     """Told by a source; one step at a time. None of these raises, and each is cheap enough for a tight loop."""
 
-    def start(self, label: str, total: int | None) -> None:
-        """Begin a step of `total` rows (None where nobody knows); `label` has gone through `display`."""
+    def start(self, label: str, total: int | None, unit: str = "rows") -> None:
+        """Begin a step of `total` rows, or what `unit` says (None where nobody knows); `label` is fit to be shown."""
 
     def advance_to(self, rows: int) -> None:
-        """Say how many rows of the step are done."""
+        """Say how many rows, or other units, of the step are done."""
 
     def finish(self) -> None:
         """End the step; harmless where none has begun."""
@@ -21,7 +21,7 @@ class Progress(Protocol):
 class _Silent:
     """Progress that nobody sees."""
 
-    def start(self, label: str, total: int | None) -> None:
+    def start(self, label: str, total: int | None, unit: str = "rows") -> None:
         """Say nothing."""
 
     def advance_to(self, rows: int) -> None:

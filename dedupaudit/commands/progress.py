@@ -39,15 +39,15 @@ class TerminalProgress:
         self._console = _Console(file=stream, force_terminal=True, highlight=False, markup=False, emoji=False)
         self._live: Live | None = None
         self._gone = False
-        self._label, self._total = "", 0
+        self._label, self._total, self._unit = "", 0, "rows"
         self._started = self._next = 0.0
 
-    def start(self, label: str, total: int | None) -> None:
+    def start(self, label: str, total: int | None, unit: str = "rows") -> None:
         """Begin a step, and end the one before it."""
         self.finish()
         if self._gone:
             return
-        self._label, self._total = escape(label), max(total or 0, 0)
+        self._label, self._total, self._unit = escape(label), max(total or 0, 0), unit
         self._started = time.monotonic()
         self._next = self._started + _BETWEEN
         # Neither stdout, where the report goes, nor a thread: both are Live's own idea.
@@ -89,10 +89,10 @@ class TerminalProgress:
             self._gone = True
 
     def _picture(self, rows: int, seconds: float) -> Text:
-        facts = [f"{rows:,} rows"] if rows else []
+        facts = [f"{rows:,} {self._unit}"] if rows else []
         rate = rows / seconds if seconds > _SETTLED else 0.0
         if rate:
-            facts.append(f"{rate:,.0f} rows/s")
+            facts.append(f"{rate:,.0f} {self._unit}/s")
         bar = ""
         if self._total and rows:
             # `total` is an estimate (statistics of the server): it may be passed.

@@ -19,7 +19,7 @@ class JsonProgress:
         self._rows = 0
         self._started = self._next = 0.0
 
-    def start(self, label: str, total: int | None) -> None:
+    def start(self, label: str, total: int | None, unit: str = "rows") -> None:
         """Begin a step, and end the one before it."""
         self.finish()
         self._label, self._total, self._rows = label, total, 0

@@ -83,7 +83,7 @@ class Store:
         rows = crossing.naming()
         if self.strategy == "listing" and self.threads > 1 and rows >= _WORTH_SPLITTING:
             splits = [key for key in crossing.splits(self.threads * 4) if key.startswith(self.prefix)]
-        progress.start(f"{visible(self.shown)}: objects", rows or None)
+        progress.start(f"{visible(self.shown)}: objects", rows or None, "objects")
         try:
             with crossing.objects("first") as intake:
                 seen = 0

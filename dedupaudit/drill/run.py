@@ -190,7 +190,7 @@ class _One:
 
         plans_of = scenario if self.against is None else retries
         plans = plans_of(self.request.ids, self.request.writers, self.request.seed)
-        progress.start(strategy.name, sum(len(plan.clients) for plan in plans))
+        progress.start(strategy.name, sum(len(plan.clients) for plan in plans), "clients")
         try:
             observed = self._observed(strategy, plans, progress)
         finally:

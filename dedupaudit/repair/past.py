@@ -62,7 +62,7 @@ def undo_run(
         confirm(run, database.place)
         undoing = _undoing(database, journal, resolved, run, leave_changed, allowed_triggers)
         undoing.refuse_obstacles()
-        progress.start(f"taking back run {run.id}", run.chunks)
+        progress.start(f"taking back run {run.id}", run.chunks, "chunks")
         try:
             return _taken_back(undoing, interrupt, progress)
         except Cancelled as cancelled:

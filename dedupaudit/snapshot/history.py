@@ -86,7 +86,7 @@ class History:
         ident = "CASE WHEN name IS NULL THEN id ELSE number_of(name) END"
         insert = f"INSERT INTO events SELECT {ident}, * EXCLUDE (id) FROM {read_lines(COLUMNS)}"  # noqa: S608
         seen = 0
-        progress.start("logs: events", None)
+        progress.start("logs: events", None, "events")
         try:
             with Intake(self._engine, insert) as intake:
                 for lines in logs.columns(wanted, (since, until)):

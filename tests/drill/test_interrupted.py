@@ -31,7 +31,7 @@ class Doing:
     labels: list[str] = field(default_factory=list)
     done: bool = False
 
-    def start(self, label: str, total: int | None) -> None:
+    def start(self, label: str, total: int | None, unit: str = "rows") -> None:
         self.labels.append(label)
 
     def advance_to(self, rows: int) -> None:
