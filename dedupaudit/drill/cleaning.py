@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-from dedupaudit.drill.places import folder_of, locks_of, open_store, part_of_bucket
+from dedupaudit.drill.places import folder_of, locks_of, open_store, part_of_bucket, remove_below
 from dedupaudit.drill.scratch import leftovers
 
 if TYPE_CHECKING:
@@ -36,9 +37,5 @@ def _remove_objects(objects: ObjectsSettings | None, name: str, interrupt: Inter
         shutil.rmtree(folder_of(objects, name), ignore_errors=True)
         return
     part, prefix = part_of_bucket(objects, name)
-    store = open_store(part, interrupt)
-    try:
-        for page in store.below(prefix):
-            store.delete(fact.key for fact in page)
-    finally:
-        store.close()
+    with closing(open_store(part, interrupt)) as store:
+        remove_below(store, prefix)

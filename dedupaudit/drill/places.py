@@ -57,8 +57,13 @@ class Objects:
 
     def remove(self) -> None:
         """Delete what is below the prefix; raises SourceError."""
-        for page in self.store.below(self.prefix):
-            self.store.delete(fact.key for fact in page)
+        remove_below(self.store, self.prefix)
+
+
+def remove_below(store: ObjectStore, prefix: str) -> None:
+    """Delete all objects below a prefix; raises SourceError."""
+    for page in store.below(prefix):
+        store.delete(fact.key for fact in page)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from dedupaudit.display import visible
 from dedupaudit.drill.against.rows import bound
 from dedupaudit.drill.protocol import Answer, Backend, Place, Strategy
 from dedupaudit.ingest.events import Activity, Screenshot
+from dedupaudit.ingest.violations import is_unique
 from dedupaudit.redact import scrub
 
 TODAY = Strategy(
@@ -20,7 +21,6 @@ TODAY = Strategy(
     shape="target",
     says="an INSERT of what arrives; a violated unique key is taken for `already there`",
 )
-_UNIQUE = ("23505", 1062, 1586, "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID")
 
 
 class Today:
@@ -41,7 +41,7 @@ class Today:
             with self._engine.begin() as connection:
                 connection.execute(self._table.insert(), bound(values, plain=self._engine.dialect.name == "sqlite"))
         except DBAPIError as error:
-            if _code(error.orig) in _UNIQUE:
+            if is_unique(error):
                 return Answer("duplicate")
             return Answer("failed", error=visible(scrub(f"{type(error.orig).__name__}: {error.orig}"), 300))
         return Answer("stored")
@@ -49,12 +49,6 @@ class Today:
     def screenshot(self, event: Screenshot) -> Answer:
         """Refuse: a table of any shape has no pictures."""
         return Answer("failed", error="there are no pictures here")
-
-
-def _code(error: Any) -> object:
-    """Return the server's code of an error: SQLSTATE, MySQL's number, SQLite's name."""
-    code = getattr(error, "pgcode", None) or getattr(error, "sqlite_errorname", None)
-    return code or (error.args[0] if error is not None and error.args else None)
 
 
 def make(place: Place) -> Backend:

@@ -131,6 +131,13 @@ def _of_sqlite(cause: BaseException, described: Described) -> Refusal | None:
     return Refusal("unique", failed)
 
 
+def is_unique(error: BaseException) -> bool:
+    """Say whether some unique key refused a row, whichever: for who has no description of the table."""
+    cause = _cause(error)
+    kinds = (_PG.get(_sqlstate(cause)), _MY.get(_number(cause)), _LITE.get(getattr(cause, "sqlite_errorcode", 0)))
+    return "unique" in kinds
+
+
 def is_deadlock(error: BaseException) -> bool:
     """Say whether a server ended the transaction because two waited for each other."""
     cause = _cause(error)
