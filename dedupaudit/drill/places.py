@@ -40,9 +40,9 @@ def open_store(objects: ObjectsSettings, interrupt: Interrupt | None = None) -> 
 
 def open_redis(url: str) -> Any:
     """Return a client of Redis; nothing is asked yet."""
-    import redis
+    from dedupaudit.ingest.protections.redis_lock import connect
 
-    return redis.Redis.from_url(url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS)
+    return connect(url, timeout=_REDIS_SECONDS)
 
 
 @dataclass(frozen=True)
