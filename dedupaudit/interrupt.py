@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from dedupaudit.errors import Cancelled
 
+_stopped_by: int | None = None  # of the process, as a signal's handler is
+
 
 @dataclass
 class Interrupt:
@@ -42,6 +44,24 @@ class Interrupt:
         """Raise Cancelled if a signal came."""
         if self.signum is not None:
             raise Cancelled(self.signum)
+
+
+def stopping(signum: int) -> Cancelled:
+    """Return what a signal's handler raises, and remember it for `passed_on`."""
+    global _stopped_by
+    _stopped_by = signum
+    return Cancelled(signum)
+
+
+@contextmanager
+def passed_on() -> Iterator[None]:
+    """Raise Cancelled where DuckDB was at work when the handler raised: it drops that for an error of its own."""
+    try:
+        yield
+    except RuntimeError as error:
+        if _stopped_by is None or str(error) != "Query interrupted":
+            raise
+        raise Cancelled(_stopped_by) from error
 
 
 @dataclass

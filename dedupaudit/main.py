@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from dedupaudit.errors import AuditError, Cancelled, ExitCode
-from dedupaudit.interrupt import Interrupt, Runtime
+from dedupaudit.interrupt import Interrupt, Runtime, stopping
 from dedupaudit.saying import abandon, asked_for_json, complain, complain_of, show, speak_json, speaks_json
 
 _SIGPIPE = 141
@@ -150,7 +150,7 @@ def _watch_signals(interrupt: Interrupt) -> None:
             again, interrupt.signum = interrupt.signum is not None, signum
             if again or not interrupt.is_deferred:
                 interrupt.is_deferred = False
-                raise Cancelled(signum)
+                raise stopping(signum)
 
     signal.set_wakeup_fd(interrupt.wakeup_fd(), warn_on_full_buffer=False)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from dedupaudit.display import visible
 from dedupaudit.errors import OutputError, UsageError
+from dedupaudit.interrupt import passed_on
 from dedupaudit.reports.write import Replacing, explained
 
 
@@ -60,7 +61,7 @@ def _convert(rows: Path, file: Replacing, columns: Mapping[str, str], memory_lim
     # Small groups of rows: what is gathered before it is written counts as memory.
     target = f"{_text(str(file.written))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480, USE_TMP_FILE false)"
     try:
-        with duckdb.connect(":memory:", config=config) as engine:
+        with passed_on(), duckdb.connect(":memory:", config=config) as engine:
             engine.execute(f"COPY (SELECT * FROM {source}) TO {target}")  # noqa: S608 (quoted by _text)
     except duckdb.OutOfMemoryException as error:
         raise OutputError(

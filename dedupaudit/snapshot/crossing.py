@@ -15,6 +15,7 @@ from typing import Any, Literal, cast
 
 from dedupaudit.display import visible
 from dedupaudit.errors import SourceError
+from dedupaudit.interrupt import passed_on
 from dedupaudit.snapshot.engine import Engine, explained
 from dedupaudit.snapshot.escaping import NULL, escape, lines, unescape, unpack
 from dedupaudit.snapshot.intake import Intake, read_lines
@@ -327,7 +328,8 @@ class Crossing:
         return f"CASE WHEN {column} IS NOT NULL THEN md5_number('{self._salt}' || {column}) END"
 
     def _run(self, statement: str, arguments: Sequence[object] = ()) -> Any:
-        return self._engine.connection.execute(statement, list(arguments) or None)
+        with passed_on():
+            return self._engine.connection.execute(statement, list(arguments) or None)
 
     def _do(self, statement: str) -> None:
         with explained(self._engine.folder):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dedupaudit.display import visible
 from dedupaudit.errors import SourceError
+from dedupaudit.interrupt import passed_on
 
 if TYPE_CHECKING:
     import duckdb
@@ -68,13 +69,14 @@ class Engine:
 
 @contextmanager
 def explained(folder: Path | None = None) -> Iterator[None]:
-    """Turn failures of the engine and of its files into SourceError."""
+    """Turn failures of the engine and of its files into SourceError; a signal stays Cancelled."""
     import duckdb
 
     place = visible(str(folder.parent if folder else tempfile.gettempdir()))
     hint = "free some space there, or set TMPDIR to a folder with room: a scan needs about 10 bytes for each row"
     try:
-        yield
+        with passed_on():
+            yield
     except OSError as error:
         raise SourceError(f"cannot write temporary files in {place}: {error.strerror}", hint) from error
     except duckdb.OutOfMemoryException as error:

@@ -19,6 +19,7 @@ PASSWORD = "Zq7-hunter2"
 PATIENCE = 60.0  # seconds that a busy machine may take for what takes one
 
 TABLES = ("activities", "screenshots", "processes")
+BURNING = " -- for a second or longer"
 
 
 def until(holds: Callable[[], Any], what: str) -> Any:
@@ -39,14 +40,16 @@ class Target(Protocol):
     """What an error calls it."""
     endless: str
     """An SQL condition that takes hours, and that a role without any further right may ask."""
-    burning: str
-    """What is in the text of a statement with that condition, and in no other."""
 
     def execute(self, sql: str) -> list[Any]:
         """Run SQL in the database as who may do everything."""
 
     def sessions(self) -> list[tuple[int, str]]:
-        """Return the audit's sessions, each with its statement, or '' where it is idle."""
+        """Return the audit's sessions, each with its statement, or '' where it is idle.
+
+        A statement that has run for a second has `BURNING` behind it: it is the one that never ends. The condition's
+        text alone would not tell: the audit asks before whether it is valid, and holds no lock after that.
+        """
 
     @contextmanager
     def connection(self) -> Iterator[Any]:
@@ -63,7 +66,6 @@ class Postgresql:
     endless = (
         "(SELECT count(*) FROM generate_series(1, 9999) a, generate_series(1, 9999) b, generate_series(1, 9999) c) > 0"
     )
-    burning = "9999"
 
     def __init__(self, server: PostgresqlServer) -> None:
         self.server = server
@@ -73,11 +75,10 @@ class Postgresql:
         return self.server.execute(sql, database=DATABASE)
 
     def sessions(self) -> list[tuple[int, str]]:
-        # A cursor's FETCH does not show the query: one that has run for a second is the one that never ends.
         return self.server.execute(
             "SELECT pid, CASE WHEN state <> 'active' THEN ''"
-            " WHEN query LIKE 'FETCH%' AND clock_timestamp() - query_start > interval '1 second'"
-            f" THEN query || ' {self.burning}' ELSE query END FROM pg_stat_activity"
+            " WHEN clock_timestamp() - query_start > interval '1 second'"
+            f" THEN query || '{BURNING}' ELSE query END FROM pg_stat_activity"
             " WHERE application_name LIKE 'dedupaudit%' AND backend_type = 'client backend'"
         )
 
@@ -111,7 +112,6 @@ class Mariadb:
         "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999)"
         " SELECT COUNT(*) FROM n a, n b, n c, n d WHERE a.i + b.i + c.i + d.i > 0) > 0"
     )
-    burning = "999"
 
     def __init__(self, server: MariadbServer) -> None:
         self.server = server
@@ -123,7 +123,9 @@ class Mariadb:
 
     def sessions(self) -> list[tuple[int, str]]:
         rows = self.server.execute(
-            "SELECT ID, COALESCE(INFO, '') FROM information_schema.PROCESSLIST WHERE USER = %s", (self.login,)
+            f"SELECT ID, CONCAT(COALESCE(INFO, ''), IF(INFO IS NOT NULL AND TIME_MS > 1000, '{BURNING}', ''))"
+            " FROM information_schema.PROCESSLIST WHERE USER = %s",
+            (self.login,),
         )
         return [(int(number), str(text)) for number, text in rows]
 

@@ -22,7 +22,7 @@ from tests.cli.launching import completed, default_signals, started
 from tests.cli.reading import report_of, statuses
 from tests.conformance.running import report_of as json_of
 from tests.conformance.running import scanned
-from tests.faults.targets import LOGIN, Postgresql, configuration, fill_many, gone, until, url
+from tests.faults.targets import BURNING, LOGIN, Postgresql, configuration, fill_many, gone, until, url
 
 ROWS = SMALL + 1_000
 
@@ -117,7 +117,7 @@ def test_a_signal_ends_the_statements_of_both_sessions(
             assert process.poll() is None, completed(process)
             # The server cuts the text of a long statement: what never ends is not in that of the survey.
             texts = [text for _, text in large.sessions() if text]
-            return len(texts) == 2 and any(large.burning in text for text in texts)
+            return len(texts) == 2 and any(BURNING in text for text in texts)
 
         until(both, "two statements that never end")
         process.send_signal(signal.SIGINT)

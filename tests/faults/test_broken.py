@@ -11,7 +11,7 @@ import pytest
 from tests.cli.launching import completed, started
 from tests.cli.reading import report_of, statuses
 from tests.conftest import Completed, Run
-from tests.faults.targets import AnyTarget, Postgresql, configuration, fill_many, gone, running, url
+from tests.faults.targets import BURNING, AnyTarget, Postgresql, configuration, fill_many, gone, running, url
 from tests.servers.proxy import Proxy
 
 ENGINES = ["pushdown", "snapshot"]
@@ -24,7 +24,7 @@ def broken_off(
     text = configuration(url(target, port=port), {"activities": None, "screenshots": target.endless, "processes": None})
     (folder / "dedupaudit.toml").write_text(text)
     with started(["scan", "-f", "json", "--engine", engine], env, folder) as process:
-        running(target, target.burning, process)
+        running(target, BURNING, process)
         fault()
         return completed(process)
 
@@ -72,7 +72,7 @@ def test_a_session_that_an_administrator_ends_in_mid_scan(
     env: dict[str, str], tmp_path: Path, target: AnyTarget, engine: str
 ) -> None:
     def end_session() -> None:
-        number = next(number for number, text in target.sessions() if target.burning in text)
+        number = next(number for number, text in target.sessions() if BURNING in text)
         ending = f"SELECT pg_terminate_backend({number})" if isinstance(target, Postgresql) else f"KILL {number}"
         target.execute(ending)
 
@@ -85,7 +85,7 @@ def test_a_statement_that_an_administrator_cancels_is_not_clean_and_the_rest_goe
     env: dict[str, str], tmp_path: Path, target: AnyTarget, engine: str
 ) -> None:
     def cancel() -> None:
-        number = next(number for number, text in target.sessions() if target.burning in text)
+        number = next(number for number, text in target.sessions() if BURNING in text)
         ending = f"SELECT pg_cancel_backend({number})" if isinstance(target, Postgresql) else f"KILL QUERY {number}"
         target.execute(ending)
 
@@ -93,8 +93,8 @@ def test_a_statement_that_an_administrator_cancels_is_not_clean_and_the_rest_goe
     (tmp_path / "dedupaudit.toml").write_text(text)
     arguments = ["scan", "-f", "json", "--engine", engine, "--check", "duplicate_ids"]
     with started(arguments, env, tmp_path) as process:
-        running(target, target.burning, process)
-        while process.poll() is None and any(target.burning in words for _, words in target.sessions()):
+        running(target, BURNING, process)
+        while process.poll() is None and any(BURNING in words for _, words in target.sessions()):
             cancel()
             break
         done = completed(process)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.launching import completed, default_signals, started
 from tests.cli.reading import report_of, statuses
-from tests.faults.targets import AnyTarget, Postgresql, configuration, fill_many, gone, running, until, url
+from tests.faults.targets import BURNING, AnyTarget, Postgresql, configuration, fill_many, gone, running, until, url
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 
@@ -30,7 +30,7 @@ def test_a_signal_ends_the_statement_on_the_server_and_reports_what_was_seen(
     (tmp_path / "dedupaudit.toml").write_text(configuration(url(target), tables))
     arguments = ["scan", "-f", "json", "--engine", engine]
     with started(arguments, {**env, "TMPDIR": str(spill)}, tmp_path, preexec_fn=default_signals) as process:
-        running(target, target.burning, process)
+        running(target, BURNING, process)
         process.send_signal(number)
         done = completed(process)
     gone(target)
@@ -82,7 +82,7 @@ def test_a_signal_while_a_lock_is_waited_for(env: dict[str, str], tmp_path: Path
 def test_an_impatient_user_leaves_no_statement_either(env: dict[str, str], tmp_path: Path, target: AnyTarget) -> None:
     (tmp_path / "dedupaudit.toml").write_text(configuration(url(target), {"activities": target.endless}))
     with started(["scan", "-f", "json"], env, tmp_path, preexec_fn=default_signals) as process:
-        running(target, target.burning, process)
+        running(target, BURNING, process)
         for _ in range(5):
             process.send_signal(signal.SIGINT)
             time.sleep(0.02)
@@ -97,7 +97,7 @@ def test_a_killed_audit_leaves_no_statement_for_long(env: dict[str, str], tmp_pa
     """Nobody is left to cancel it: PostgreSQL 14+ itself notices that the client is gone. MariaDB cannot."""
     (tmp_path / "dedupaudit.toml").write_text(configuration(url(postgres), {"activities": postgres.endless}))
     with started(["scan", "-f", "json"], env, tmp_path) as process:
-        running(postgres, postgres.burning, process)
+        running(postgres, BURNING, process)
         process.kill()
         completed(process)
     gone(postgres)

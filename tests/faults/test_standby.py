@@ -12,7 +12,7 @@ from tests.cli.launching import completed, started
 from tests.cli.reading import report_of, said, statuses
 from tests.conftest import Run
 from tests.faults.standby import StandbyServer
-from tests.faults.targets import DATABASE, LOGIN, PASSWORD, Postgresql, configuration, fill, running, url
+from tests.faults.targets import BURNING, DATABASE, LOGIN, PASSWORD, Postgresql, configuration, fill, running, url
 from tests.servers.postgresql import PostgresqlServer
 from tests.sources.tables.opened import opened
 
@@ -74,7 +74,7 @@ def test_a_query_that_recovery_always_cancels_is_incomplete_and_explained(
     text = configuration(url(replica), {"activities": replica.endless})
     (tmp_path / "dedupaudit.toml").write_text(text)
     with started(["scan", "-f", "json", "--check", "duplicate_ids"], env, tmp_path) as process:
-        running(replica, replica.burning, process)
+        running(replica, BURNING, process)
         while process.poll() is None:
             primary.execute("INSERT INTO activities (id) VALUES ('passing')")
             primary.execute("DELETE FROM activities WHERE id = 'passing'")
@@ -97,7 +97,7 @@ def test_a_query_that_recovery_cancels_once_is_tried_again(
     (tmp_path / "dedupaudit.toml").write_text(text)
     arguments = ["scan", "-f", "json", "--check", "duplicate_ids", "--timeout", "8s"]
     with started(arguments, env, tmp_path) as process:
-        running(replica, replica.burning, process)
+        running(replica, BURNING, process)
         primary.execute("DELETE FROM activities WHERE id = 'activities_2'")
         primary.execute("VACUUM activities")
         done = completed(process)

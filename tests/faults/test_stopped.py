@@ -11,7 +11,7 @@ import pytest
 from tests.cli.launching import completed, started
 from tests.cli.reading import report_of, said, statuses
 from tests.conftest import Run
-from tests.faults.targets import LOGIN, PATIENCE, AnyTarget, Mariadb, configuration, gone, running, until, url
+from tests.faults.targets import BURNING, LOGIN, PATIENCE, AnyTarget, Mariadb, configuration, gone, running, until, url
 
 ENGINES = ["pushdown", "snapshot"]
 
@@ -69,7 +69,7 @@ def test_an_alter_that_waits_for_the_audit_gets_through_and_the_report_says_so(
             altered.append("done")
 
     with started(["scan", "-f", "json", "--engine", engine], env, tmp_path) as process:
-        running(target, target.burning, process)
+        running(target, BURNING, process)
         application = Thread(target=alter, daemon=True)
         application.start()
         until(lambda: altered, "the ALTER that waits behind the audit")
@@ -96,7 +96,7 @@ def test_rights_that_are_taken_away_between_two_tables(
     (tmp_path / "dedupaudit.toml").write_text(text)
     arguments = ["scan", "-f", "json", "--engine", engine, "--timeout", "5s", "--check", "duplicate_ids"]
     with started(arguments, env, tmp_path) as process:
-        running(target, target.burning, process)
+        running(target, BURNING, process)
         target.execute(f"REVOKE SELECT ON screenshots FROM {LOGIN}")
         done = completed(process)
     report = report_of(done)
@@ -116,7 +116,7 @@ def test_a_table_that_ddl_changed_after_the_snapshot_is_incomplete(
     (tmp_path / "dedupaudit.toml").write_text(text)
     arguments = ["scan", "-f", "json", "--timeout", "5s", "--check", "duplicate_ids"]
     with started(arguments, env, tmp_path) as process:
-        running(maria, maria.burning, process)
+        running(maria, BURNING, process)
         maria.execute("ALTER TABLE screenshots ADD COLUMN note varchar(10), ALGORITHM=COPY")
         done = completed(process)
     report = report_of(done)
@@ -135,7 +135,7 @@ def test_a_table_that_is_dropped_after_the_catalog_was_read(
     (tmp_path / "dedupaudit.toml").write_text(text)
     arguments = ["scan", "-f", "json", "--timeout", "5s", "--check", "duplicate_ids"]
     with started(arguments, env, tmp_path) as process:
-        running(target, target.burning, process)
+        running(target, BURNING, process)
         drop: Any = Thread(target=target.execute, args=("DROP TABLE screenshots",), daemon=True)
         drop.start()
         done = completed(process)

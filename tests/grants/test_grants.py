@@ -15,7 +15,7 @@ import pytest
 from tests.cli.launching import completed, started, with_checkout
 from tests.cli.reading import report_of, said, statuses
 from tests.conftest import ROOT, Run
-from tests.faults.targets import PATIENCE, running, until
+from tests.faults.targets import BURNING, PATIENCE, running, until
 from tests.ordinary_user import open_folder, run_as_ordinary_user
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgresql import PostgresqlServer
@@ -250,7 +250,7 @@ def test_the_grants_let_the_audit_see_who_waits_behind_it(
 
     alter = alter_table
     with started(["scan", "-f", "json"], with_checkout(clean_env), tmp_path) as process:
-        running(target, target.burning, process)
+        running(target, BURNING, process)
         application = Thread(target=alter, daemon=True)
         application.start()
         application.join(PATIENCE)

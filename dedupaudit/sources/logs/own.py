@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dedupaudit.display import visible
 from dedupaudit.errors import SourceError, UsageError
+from dedupaudit.interrupt import passed_on
 from dedupaudit.sources.logs.blocks import Block
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class OwnPatterns:
         found: list[Hit] = []
         for event, pattern, groups in self._patterns:
             try:
-                rows = self._engine.execute(_find(groups), [pattern, text]).fetchall()
+                with passed_on():
+                    rows = self._engine.execute(_find(groups), [pattern, text]).fetchall()
             except self._error as error:
                 raise SourceError(
                     f"the pattern of logs.events {event} failed: {visible(str(error), 200)}",

@@ -1,0 +1,47 @@
+"""A signal while the embedded engine works is a signal: the engine itself makes an error of it that names none."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from threading import Timer
+
+import pytest
+
+from dedupaudit.errors import Cancelled
+from dedupaudit.interrupt import passed_on, stopping
+from dedupaudit.snapshot.engine import Engine, explained
+
+# Takes minutes, in pieces after each of which the engine looks for signals.
+LONG = "SELECT range % 7777777 AS k, COUNT(*) FROM range(3000000000) GROUP BY k"
+
+
+@pytest.fixture
+def signalled() -> Iterator[None]:
+    """Send the process a signal 0.2 s from now, and let its handler raise what the program's own does."""
+
+    def stop(signum: int, _frame: object) -> None:
+        raise stopping(signum)
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    timer = Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.usefixtures("signalled")
+def test_a_signal_in_mid_statement_is_no_failure_of_the_engine() -> None:
+    with Engine(64_000_000) as engine:
+        with pytest.raises(Cancelled) as caught, explained():
+            engine.connection.execute(LONG)
+        assert caught.value.signum == signal.SIGUSR1
+
+
+def test_another_error_stays_what_it_is() -> None:
+    with pytest.raises(RuntimeError, match="something else"), passed_on():
+        raise RuntimeError("something else")
