@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import pytest
@@ -45,7 +45,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 ROOT = Path(__file__).parent.parent
 
 # Tests that call the program's functions in this very process must not reach the developer's own history.
-os.environ["XDG_STATE_HOME"] = mkdtemp(prefix="dedupaudit-tests-")
+_STATE = TemporaryDirectory(prefix="dedupaudit-tests-")
+os.environ["XDG_STATE_HOME"] = _STATE.name
 
 # What a developer's shell may hold, and what would change what the program does.
 _FOREIGN = ("DEDUPAUDIT_", "XDG_", "OSS_", "PG", "MYSQL_")

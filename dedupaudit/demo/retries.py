@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from dedupaudit.demo import loglines
 from dedupaudit.demo.loglines import LogLine
 from dedupaudit.demo.pictures import jpeg
-from dedupaudit.demo.rows import ROW_TYPES, object_key
+from dedupaudit.demo.rows import ROW_TYPES, Row, TableName, object_key
 from dedupaudit.demo.scene import Case, Scene, StoredObject, activity, duplicate, process, screenshot
 from dedupaudit.demo.truth import Expected
 
@@ -64,39 +65,43 @@ def timeout_retry(scene: Scene) -> Iterator[Case]:
         yield _retried_screenshot(scene, attempts)
 
 
+def _retry(
+    table: TableName,
+    item: str,
+    moment: int,
+    starts: Sequence[int],
+    rows: tuple[Row, ...],
+    planted: str,
+    mechanism: int = 1,
+) -> Case:
+    return Case(
+        name="timeout_retry" if mechanism == 1 else "no_idempotency_check",
+        cause="timeout_retry",
+        mechanism=mechanism,
+        enabled_by=CONDITIONS,
+        table=table,
+        planted=planted,
+        rows=rows,
+        expected=(duplicate(rows, "identical"),),
+        log=retry_log(item, moment, starts, picture=table == "screenshots"),
+    )
+
+
 def _first_click(scene: Scene) -> Case:
     item, device, data = f"activity_{FIRST_CLICK}", "desk-3f1a", click(scene)
     starts = (0, 60_000, 120_000)
     late = FIRST_CLICK_SENT - FIRST_CLICK
     rows = tuple(activity(item, device, FIRST_CLICK, data=data, wait=late + wait) for wait in starts)
-    return Case(
-        name="timeout_retry",
-        cause="timeout_retry",
-        mechanism=1,
-        enabled_by=CONDITIONS,
-        table="activities",
-        planted="one click, 3 rows a minute apart: two answers were lost, and reports count 200 % too much",
-        rows=rows,
-        expected=(duplicate(rows, "identical"),),
-        log=retry_log(item, FIRST_CLICK_SENT, starts),
-    )
+    planted = "one click, 3 rows a minute apart: two answers were lost, and reports count 200 % too much"
+    return _retry("activities", item, FIRST_CLICK_SENT, starts, rows, planted)
 
 
 def _retried_activity(scene: Scene, kind: str, attempts: int) -> Case:
     moment, device, data = scene.moment(), scene.device(), click(scene)
     item, starts = f"activity_{moment}", waits(scene, attempts)
     rows = tuple(activity(item, device, moment, kind=kind, data=data, wait=wait) for wait in starts)
-    return Case(
-        name="timeout_retry",
-        cause="timeout_retry",
-        mechanism=1,
-        enabled_by=CONDITIONS,
-        table="activities",
-        planted=f"a {kind} event sent {attempts} times, because the answers were lost",
-        rows=rows,
-        expected=(duplicate(rows, "identical"),),
-        log=retry_log(item, moment, starts),
-    )
+    planted = f"a {kind} event sent {attempts} times, because the answers were lost"
+    return _retry("activities", item, moment, starts, rows, planted)
 
 
 def _rewritten_json(scene: Scene) -> Case:
@@ -107,17 +112,8 @@ def _rewritten_json(scene: Scene) -> Case:
         activity(item, device, moment, kind="key", data=data, wait=wait)
         for data, wait in zip(writings, starts, strict=True)
     )
-    return Case(
-        name="timeout_retry",
-        cause="timeout_retry",
-        mechanism=1,
-        enabled_by=CONDITIONS,
-        table="activities",
-        planted="sent twice; the second time the same JSON value was written in another way",
-        rows=rows,
-        expected=(duplicate(rows, "identical"),),
-        log=retry_log(item, moment, starts),
-    )
+    planted = "sent twice; the second time the same JSON value was written in another way"
+    return _retry("activities", item, moment, starts, rows, planted)
 
 
 def _retried_process(scene: Scene, attempts: int) -> Case:
@@ -125,17 +121,8 @@ def _retried_process(scene: Scene, attempts: int) -> Case:
     item, starts = f"process_{moment}", waits(scene, attempts)
     data = json.dumps([{"name": "excel.exe", "pid": 1_000 + scene.below(9_000)}])
     rows = tuple(process(item, device, moment, data=data, wait=wait) for wait in starts)
-    return Case(
-        name="timeout_retry",
-        cause="timeout_retry",
-        mechanism=1,
-        enabled_by=CONDITIONS,
-        table="processes",
-        planted=f"a list of programs sent {attempts} times, because the answers were lost",
-        rows=rows,
-        expected=(duplicate(rows, "identical"),),
-        log=retry_log(item, moment, starts),
-    )
+    planted = f"a list of programs sent {attempts} times, because the answers were lost"
+    return _retry("processes", item, moment, starts, rows, planted)
 
 
 def _retried_screenshot(scene: Scene, attempts: int) -> Case:
@@ -143,18 +130,9 @@ def _retried_screenshot(scene: Scene, attempts: int) -> Case:
     item, starts = f"screenshot_{moment}", waits(scene, attempts)
     picture = jpeg(item)
     rows = tuple(screenshot(item, device, moment, picture=picture, wait=wait) for wait in starts)
-    return Case(
-        name="timeout_retry",
-        cause="timeout_retry",
-        mechanism=1,
-        enabled_by=CONDITIONS,
-        table="screenshots",
-        planted=f"a picture sent {attempts} times, because the answers were lost",
-        rows=rows,
-        expected=(duplicate(rows, "identical"),),
-        objects=(StoredObject(object_key(device, item), picture, moment + starts[-1] + 21),),
-        log=retry_log(item, moment, starts, picture=True),
-    )
+    planted = f"a picture sent {attempts} times, because the answers were lost"
+    stored = StoredObject(object_key(device, item), picture, moment + starts[-1] + 21)
+    return replace(_retry("screenshots", item, moment, starts, rows, planted), objects=(stored,))
 
 
 def no_idempotency_check(scene: Scene) -> Iterator[Case]:
@@ -162,17 +140,8 @@ def no_idempotency_check(scene: Scene) -> Iterator[Case]:
     moment, device = scene.moment(), scene.device()
     item, starts = f"process_{moment}", waits(scene, 6)
     rows = tuple(process(item, device, moment, data='[{"name": "chrome", "pid": 4242}]', wait=wait) for wait in starts)
-    yield Case(
-        name="no_idempotency_check",
-        cause="timeout_retry",
-        mechanism=2,
-        enabled_by=CONDITIONS,
-        table="processes",
-        planted="sent 6 times in a bad five minutes, and the handler inserted each one: 6 rows",
-        rows=rows,
-        expected=(duplicate(rows, "identical"),),
-        log=retry_log(item, moment, starts),
-    )
+    planted = "sent 6 times in a bad five minutes, and the handler inserted each one: 6 rows"
+    yield _retry("processes", item, moment, starts, rows, planted, mechanism=2)
 
 
 def missing_unique(_scene: Scene) -> Iterator[Case]:
