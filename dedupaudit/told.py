@@ -51,7 +51,7 @@ def _what(report: Report) -> str:
         report.summary.by_check.get(check, 0) for check in ("duplicate_ids", "missing_object", "orphan_object")
     )
     if rest > 0:
-        said.append(f"{plural(rest, 'other finding')}")
+        said.append(plural(rest, "other finding" if said else "finding"))
     if not report.complete:
         said.append("NOT EVERYTHING could be looked at")
     return _sentence(said or ["nothing was looked at"])

@@ -35,7 +35,8 @@ def _findings(scan: TableScan) -> Iterator[Finding]:
         count=1,
         verdict="in_grace" if empty else "confirmed",
         message=f"no constraint keeps {names} unique: the next retry becomes another row",
-        suggestion=f"remove the duplicates, then add a unique constraint on ({names})",
+        suggestion=f"remove the duplicates and add a unique constraint on ({names}):"
+        " `dedupaudit migrate plan` shows each step",
         evidence=near,
     )
 

@@ -84,8 +84,6 @@ def chosen(names: Sequence[str]) -> tuple[Strategy, ...]:
     for name in names:
         if name != ALL and name not in known:
             near = nearest(name, known)
-            meant = f"did you mean {near}? " if near else ""
-            raise UsageError(
-                f"there is no strategy {visible(name)}", f"{meant}Name one of {', '.join(known)}, or {ALL}"
-            )
+            ask = f"did you mean {near}? Name" if near else "name"
+            raise UsageError(f"there is no strategy {visible(name)}", f"{ask} one of {', '.join(known)}, or {ALL}")
     return tuple(strategy for strategy in STRATEGIES if ALL in names or strategy.name in names)

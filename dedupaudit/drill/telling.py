@@ -67,7 +67,11 @@ def drill_lines(result: DrillResult, width: int = 80, where: str = "") -> list[s
         lines += ["", *_copied(result.against, width)]
         if would_duplicate(result):
             name = quote(visible(result.against.table))
-            lines += ["", "The way out, with writers running:", f"  dedupaudit migrate plan {name}{where}"]
+            lines += [
+                "",
+                "The way out, with writers running, by the migrator's login:",
+                f"  dedupaudit migrate plan {name}{where}",
+            ]
     return [*lines, "", *_place(result, width), *leftover_lines(result.leftovers, width, where)]
 
 

@@ -94,7 +94,8 @@ def migrated_lines(
         lines = prose(f"run {run.id}: {key_of(header)} of {table} is unique now, by the constraint {name}", width)
     lines += _evidence(evidence, migrated.cleaned, width)
     lines += ["", "For the incident report:", *prose(f"  {incident(migrated, header)}", width, indent=2)]
-    lines += ["", "To take it back, the constraint first, then the rows:", f"  {_rollback(run.table_name, where)}"]
+    order = ", the constraint first, then the rows" if migrated.cleaned else ""
+    lines += ["", f"To take it back{order}:", f"  {_rollback(run.table_name, where)}"]
     return [*lines, *(f"  dedupaudit repair undo {one.id}{where}" for one in reversed(migrated.cleaned))]
 
 

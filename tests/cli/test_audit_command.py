@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -81,6 +82,11 @@ def test_logs_that_tell_nothing_make_an_audit_incomplete(run: Run, incident: Pat
     assert done.code == 3
     assert "none of 1 lines tells of an event" in said(done)
     assert not report_of(done)["complete"]
+
+
+def test_findings_of_logs_alone_are_not_other_ones(run: Run, incident: Path) -> None:
+    report = report_of(run("audit", "--check", "requeue", "-f", "json", cwd=incident))
+    assert re.fullmatch(r"\d+ findings\.", report["summary"]["five_lines"]["what"])
 
 
 def test_a_check_of_one_part_runs_that_part_alone(run: Run, incident: Path) -> None:

@@ -88,28 +88,47 @@ OPEN = replace(
 )
 
 
-_ACTIVITY, _SHOT = "activity_1766557460018", "screenshot_1766557437830"
-_OBJECT = "screenshots/device-2/screenshot_1766557434447.jpg"
+_OBJECT = "screenshots/device-1/screenshot_1766557431179.jpg"
 _FIGURES: dict[str, tuple[tuple[float, ...], tuple[Hole, ...]]] = {
-    "unique": ((761, 500, 0, 0, 145, 0, 0, 0, 0, 198, 43, 542), ()),
-    "redis-lock": ((761, 500, 0, 0, 145, 0, 0, 0, 0, 143, 90, 836), ()),
-    "for-update": ((763, 500, 0, 0, 145, 0, 0, 0, 0, 123, 60, 684), ()),
-    "version": ((761, 500, 0, 0, 145, 0, 0, 0, 0, 334, 16, 319), ()),
+    "unique": ((750, 500, 0, 0, 143, 0, 0, 0, 0, 250, 37, 400), ()),
+    "redis-lock": ((750, 500, 0, 0, 143, 0, 0, 0, 0, 136, 121, 794), ()),
+    "for-update": ((750, 500, 0, 0, 143, 0, 0, 0, 0, 286, 42, 511), ()),
+    "version": ((750, 500, 0, 0, 143, 0, 0, 0, 0, 224, 51, 365), ()),
     "check-then-act": (
-        (765, 721, 222, 24, 146, 69, 24, 0, 0, 293, 55, 170),
-        (Hole("duplicates", 222, _SHOT), Hole("lost", 24, _ACTIVITY), Hole("double_uploads", 69, _OBJECT)),
+        (754, 697, 198, 20, 144, 41, 20, 0, 0, 221, 100, 369),
+        (
+            Hole("duplicates", 198, "activity_1766557430366"),
+            Hole("lost", 20, "activity_1766557458494"),
+            Hole("wrong_answers", 20, "activity_1766557458494"),
+            Hole("double_uploads", 41, _OBJECT),
+        ),
     ),
     "redis-textbook": (
-        (767, 505, 6, 33, 145, 6, 33, 0, 0, 137, 101, 1101),
-        (Hole("duplicates", 6, _SHOT), Hole("lost", 33, _ACTIVITY), Hole("double_uploads", 6, _OBJECT)),
+        (761, 504, 5, 33, 143, 5, 33, 0, 0, 193, 116, 488),
+        (
+            Hole("duplicates", 5, "screenshot_1766557434837"),
+            Hole("lost", 33, "activity_1766557462707"),
+            Hole("wrong_answers", 33, "activity_1766557462707"),
+            Hole("double_uploads", 5, "screenshots/device-6/screenshot_1766557441556.jpg"),
+        ),
     ),
     "for-update-bare": (
-        (764, 699, 200, 27, 146, 69, 27, 0, 0, 210, 78, 440),
-        (Hole("duplicates", 200, _SHOT), Hole("lost", 27, _ACTIVITY), Hole("double_uploads", 69, _OBJECT)),
+        (753, 688, 189, 23, 144, 39, 23, 0, 0, 269, 76, 435),
+        (
+            Hole("duplicates", 189, "activity_1766557429162"),
+            Hole("lost", 23, "activity_1766557463822"),
+            Hole("wrong_answers", 23, "activity_1766557463822"),
+            Hole("double_uploads", 39, _OBJECT),
+        ),
     ),
     "states-textbook": (
-        (780, 500, 0, 36, 142, 21, 33, 4, 0, 160, 39, 575),
-        (Hole("lost", 36, _ACTIVITY), Hole("wrong_answers", 33, _ACTIVITY), Hole("stuck", 4, _SHOT)),
+        (769, 500, 0, 36, 140, 13, 33, 4, 0, 194, 52, 397),
+        (
+            Hole("lost", 36, "activity_1766557469673"),
+            Hole("wrong_answers", 33, "activity_1766557469673"),
+            Hole("double_uploads", 13, _OBJECT),
+            Hole("stuck", 4, "screenshot_1766557438265"),
+        ),
     ),
 }
 
@@ -125,6 +144,6 @@ OF_PAGE = replace(
     scratch="schema dedupaudit_drill_17bb4f94 in staging/app",
     redis="redis://cache",
     strategies=tuple(map(_of_page, STRATEGIES)),
-    seconds=89.7,
+    seconds=58.2,
 )
 """What docs/drill.md shows: a drill of every strategy on two slow processors."""

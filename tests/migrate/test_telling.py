@@ -180,10 +180,15 @@ def test_the_end_has_figures_evidence_a_sentence_and_the_way_back() -> None:
     assert "4 min 19 s, of it 9 s for cleaning" in text
     assert "nothing was lost: 9,800 rows read under lock = 4,800 kept + 5,000 in quarantine" in text
     assert flat([str(incident(migrated, header()))]) in text
-    assert lines[-2:] == [
+    assert lines[-3:] == [
+        "To take it back, the constraint first, then the rows:",
         "  dedupaudit migrate rollback activities --db sqlite:///app.db",
         f"  dedupaudit repair undo {CLEANED.id} --db sqlite:///app.db",
     ]
+
+
+def test_where_no_row_went_there_are_no_rows_to_take_back() -> None:
+    assert migrated_lines(Migrated(run(), (), evidence()), header(), 80)[-2] == "To take it back:"
 
 
 def test_the_sentence_for_the_report_is_one_and_complete() -> None:

@@ -258,7 +258,8 @@ def _other_findings() -> list[dict[str, Any]]:
                 count=1,
                 target=target,
                 message="no constraint keeps id unique: the next retry becomes another row",
-                suggestion="remove the duplicates, then add a unique constraint on (id)",
+                suggestion="remove the duplicates and add a unique constraint on (id):"
+                " `dedupaudit migrate plan` shows each step",
             )
             for target in ("activities", "screenshots")
         ),

@@ -93,7 +93,8 @@ class Session:
         """Return what to grant for a drill."""
         user, _at, host = (self.raw("SELECT CURRENT_USER()")[0][0] or "").rpartition("@")
         return SourceError(
-            f"{self.place}: the role may not make a database, or not use it, which a drill needs: {said}",
+            f"{self.place}: the role may not make a database, or not use it, which a drill needs: {said};"
+            " never give that to the audit's login: docs/drill.md makes one for drills",
             visible(rf"GRANT {_NEEDED} ON `dedupaudit\_drill\_%`.* TO {literal(user)}@{literal(host)}", 500),
         )
 

@@ -78,7 +78,8 @@ class Session:
         if error.pgcode == _DENIED and "for database" in str(error):
             database, role = map(quote, self.rows("SELECT pg_catalog.current_database(), current_user")[0])
             return SourceError(
-                f"{self.place}: the role may not make a schema in this database, which a drill needs",
+                f"{self.place}: the role may not make a schema in this database, which a drill needs;"
+                " never give that to the audit's login: docs/drill.md makes one for drills",
                 visible(f"GRANT CREATE ON DATABASE {database} TO {role}", 500),
             )
         if error.pgcode == _READ_ONLY:

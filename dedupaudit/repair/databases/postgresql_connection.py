@@ -47,7 +47,10 @@ _BUSY = {
 }
 # By SQLSTATE: what it means to one who writes, what to do.
 _WRITING = {
-    "42501": ("the role may not do it", "see the GRANT that `repair` asks for when it begins"),
+    "42501": (
+        "the role may not do it",
+        "name the repairer's or the migrator's login: docs/repair.md and docs/migrate.md have their GRANTs",
+    ),
     "25006": ("the server takes no writes (any more)", "is it a standby now? name the primary in the URL"),
     "53100": ("the server's disk is full", "free space there: what was begun is rolled back; run again"),
     "53200": ("the server is out of memory or of locks", "repair fewer groups at a time"),

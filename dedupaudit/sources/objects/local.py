@@ -69,7 +69,7 @@ class LocalSource:
             with os.scandir(self._root):
                 pass
         except FileNotFoundError:
-            raise SourceError(f"there is no folder {self.shown}", "check --objects file:///DIR") from None
+            raise SourceError(f"there is no folder {self.shown}", "check the URL: file:///DIR") from None
         except (OSError, ValueError) as error:
             raise self._unreadable(b"", error) from None
 
@@ -214,7 +214,7 @@ def _path_of(url: str) -> bytes:
         with suppress(ValueError):
             raw = unquote_to_bytes(raw)
     if b"\0" in raw:
-        raise UsageError("a folder's name has no NUL in it", "check --objects file:///DIR")
+        raise UsageError("a folder's name has no NUL in it", "check the URL: file:///DIR")
     return raw
 
 

@@ -42,11 +42,14 @@ class Endpoint:
 def parse_endpoint(endpoint: str | None, region: str | None) -> Endpoint:
     """Return where to ask; either may be left out where the other tells it. Raises UsageError."""
     if region is not None and not _REGION.fullmatch(region):
-        raise UsageError(f"{visible(region)} is no region of OSS", "write it as in cn-hangzhou (--oss-region)")
+        raise UsageError(
+            f"{visible(region)} is no region of OSS", "write it as in cn-hangzhou (--oss-region, or region= in Python)"
+        )
     if endpoint is None:
         if region is None:
             raise UsageError(
-                "an oss:// URL needs an endpoint", "name --oss-endpoint https://HOST, or --oss-region for Alibaba Cloud"
+                "an oss:// URL needs an endpoint",
+                "name --oss-endpoint https://HOST, or --oss-region for Alibaba Cloud (endpoint= or region= in Python)",
             )
         endpoint = f"https://oss-{region}.aliyuncs.com"
     match = _FORM.fullmatch(endpoint.strip())
@@ -60,7 +63,7 @@ def parse_endpoint(endpoint: str | None, region: str | None) -> Endpoint:
     if told is None:
         raise UsageError(
             f"the region of {visible(host)} is not known, and V4 signatures name it",
-            "name --oss-region, as in cn-hangzhou",
+            "name it by --oss-region, as in cn-hangzhou (region= in Python)",
         )
     return Endpoint(scheme, host, int(match[3]) if match[3] else None, told)
 

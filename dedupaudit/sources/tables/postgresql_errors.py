@@ -61,7 +61,7 @@ _CONNECTING = (
 
 # By SQLSTATE or its class: what it means, what to do.
 _SPEAKING = {
-    "42501": ("the role may not read it", "GRANT SELECT ON it (and USAGE ON its SCHEMA) TO the audit's role"),
+    "42501": ("the role may not read it", "GRANT SELECT ON it (and USAGE ON its SCHEMA) TO this role"),
     "42P01": ("the table is gone", "somebody dropped or renamed it: run again"),
     "42703": ("a column is gone", "somebody changed the table during the scan: run again"),
     "42883": (
