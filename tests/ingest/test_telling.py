@@ -49,6 +49,17 @@ def test_logs_reads_every_line_as_what_it_is(log: Path, run: Run) -> None:
     assert {name: count for name, count in logs["events"].items() if count} == dict.fromkeys(LINES.values(), 1)
 
 
+def test_words_of_a_database_or_a_store_are_no_event_of_the_picture(log: Path, run: Run) -> None:
+    shot = "screenshot_1766557428498"
+    for words in ("Lock wait timeout exceeded; try again", f"screenshots/pc/{shot}.jpg: Connection timed out"):
+        for tell in (telling.unrenewed, telling.unswept, telling.why):
+            tell(shot, IngestError(words))
+    assert "the reason: screenshots/pc/….jpg: Connection timed out" in log.read_text(encoding="utf-8")
+    telling.received(shot)  # without any event there is nothing to read
+    events = run("logs", log, "-f", "json").json()["summary"]["logs"]["events"]
+    assert {name for name, count in events.items() if count} == {"receive"}
+
+
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_retry_is_seen_in_the_writers_own_log(database: Database, log: Path, run: Run) -> None:
     writer = ActivityWriter(database.engine)
@@ -99,3 +110,33 @@ def test_a_hostile_id_makes_no_line_of_its_own(log: Path) -> None:
     assert r"a\n2025" in lines[0]
     assert "\x1b" not in lines[0]
     assert len(lines[1]) < 300
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "超时，重新入队",
+        "timeout",
+        "x answer lost",
+        "upload done: screenshot_2",
+        "x again",
+        "[retry]",
+        "x to the database",
+    ],
+)
+def test_words_in_an_id_make_no_other_event_of_its_line(words: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A client that chooses its IDs would write another's timeouts and uploads into the evidence."""
+    caplog.set_level(logging.INFO, "dedupaudit.ingest")
+    hostile = f"activity_1766557428498 {words}"
+    classify = classifier(lossy=False)
+    for tell, told in LINES.items():
+        tell(hostile)
+        assert classify(caplog.messages[-1].encode()) == (told,)
+    telling.refused(hostile, IdCollision(f"activities holds another event under {hostile}: it differs", "", (), ()))
+    assert classify(caplog.messages[-1].encode()) == ()
+
+
+def test_an_id_with_harmless_words_is_shown_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "dedupaudit.ingest")
+    telling.received("桌面 活动-1 of Monday")
+    assert caplog.messages == ["received 桌面 活动-1 of Monday"]

@@ -17,6 +17,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeVar
 
 from dedupaudit.display import visible
+from dedupaudit.ingest import telling
 from dedupaudit.ingest.errors import Unavailable, Unprotected
 from dedupaudit.ingest.protections.protocol import Key
 from dedupaudit.ingest.protections.renewal import Renewal
@@ -170,7 +171,8 @@ class RedisLock:
         return None if answer is None else bool(answer)
 
     def _lost(self, shown: str) -> None:
-        _LOG.warning("[Redis] the lock of %s ended before its write did; the unique constraint decides", shown)
+        line = "[Redis] the lock of %s ended before its write did; the unique constraint decides"
+        _LOG.warning(line, telling.Shown(shown, line))
 
     def _asked(self, question: Callable[[], _T]) -> _T | None:
         """Ask Redis; None: it is gone, or was a moment ago. One of many threads tries a silent one again."""
