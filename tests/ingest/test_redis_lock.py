@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -298,3 +300,17 @@ def test_connect_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_impossible_options_are_refused_at_once(redis: RedisServer, options: dict[str, Any]) -> None:
     with closing(redis.client()) as client, pytest.raises(ValueError, match="ttl is at least"):
         RedisLock(client, **options)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # Python 3.12 warns of it, and rightly
+def test_a_forked_child_does_not_renew_what_its_parent_holds(redis: RedisServer, prefix: str) -> None:
+    """It would keep the lock for ever, should the parent die; nor may it wait for a thread that it has not."""
+    with closing(redis.client()) as client:
+        lock = RedisLock(client, prefix=prefix, ttl=600, wait=60)
+        with lock.held(("parent's",)), lock._renewal._mutex:
+            child = os.fork()
+            if child == 0:
+                signal.alarm(60)
+                os._exit(0 if not lock._renewal._held and lock._renewal._mutex.acquire(timeout=50) else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert not locks_of(client, prefix)
