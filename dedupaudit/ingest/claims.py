@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from dedupaudit.display import visible
 from dedupaudit.ingest.clock import FOREIGN_ZONE, clock_of
 from dedupaudit.ingest.errors import Unprotected
-from dedupaudit.ingest.states import CLAIM, COMPLETE, FAIL, RENEW, SWEEP, TAKE_OVER, Transition
+from dedupaudit.ingest.states import CLAIM, COMPLETE, FAIL, RENEW, SWEEP, TAKE_OVER, Status, Transition
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -29,7 +29,8 @@ _LONG_AGO: Final = "1000000000.0"
 class Seen:
     """A row as it was when it was looked at. `token`: of its last claim; `held`: that claim's lease is not over.
 
-    `values` has all columns that were asked for, by their real names.
+    `status` is spelt as in states.py where the database takes it for one of those. `values` has all columns that were
+    asked for, by their real names.
     """
 
     status: str
@@ -108,13 +109,12 @@ def look(connection: Connection, table: Described, key: Key, lease: float, colum
     """Return a row as it is, with these columns (real names); None: there is no row of this key."""
     sql = _Sql(table)
     asked = "".join(f", {table.name(column)}" for column in columns)
-    statement = sql.allow(_Statement(f"SELECT {sql.status}, {sql.token}, CASE WHEN "), (TAKE_OVER,), lease=lease)
+    statement = sql.allow(_Statement(f"SELECT {sql.state}, {sql.token}, CASE WHEN "), (TAKE_OVER,), lease=lease)
     statement.add(f" THEN 1 ELSE 0 END{asked} FROM {table.quoted} WHERE {table.where_key}", *key)
     row = statement.run(connection).first()
     if row is None:
         return None
     status, token, over, *values = row
-    status = status.rstrip(" ") if isinstance(status, str) else status  # a column of fixed length pads it
     return Seen(status, int(token), status == "uploading" and not over, dict(zip(columns, values, strict=True)))
 
 
@@ -140,6 +140,9 @@ class _Sql:
         self._table = table
         self._clock = clock_of(table)
         self.status = self._column("status")
+        # Which of ours a status is, the database says, here as in each condition: by its collation and its padding.
+        ours = "".join(f" WHEN {self.status} = '{state}' THEN '{state}'" for state in get_args(Status))
+        self.state = f"CASE{ours} ELSE {self.status} END"
         self.token = f"coalesce({self._column('retry_count')}, 0)"
         self.age = self._clock.age
 
@@ -163,7 +166,10 @@ class _Sql:
         for number, transition in enumerate(transitions):
             statement.add(f"{' OR ' if number else ''}({_is(self.status, transition)}")
             if transition.lease_over:
-                statement.add(f" AND coalesce({self.age}, {_LONG_AGO}) > {mark}", lease)
+                # No claim wrote a time that is further ahead than a lease: a clock went wrong, or an older backend
+                # wrote its local time. Nobody would ever renew that, or see it end.
+                ahead = max(lease or 0.0, FOREIGN_ZONE)
+                statement.add(f" AND coalesce({self.age}, {_LONG_AGO}) NOT BETWEEN {mark} AND {mark}", -ahead, lease)
             if transition.by_token:
                 statement.add(f" AND {self.token} = {mark}", token)
             statement.add(")")

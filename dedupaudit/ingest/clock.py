@@ -22,10 +22,11 @@ FOREIGN_ZONE: Final = 300.0
 
 # By dialect and kind of column: what is written, and the seconds since then; {} is the column.
 _POSTGRESQL = {
-    "zoned": ("clock_timestamp()", "extract(epoch from clock_timestamp() - {})"),
+    # Each side by itself: `now - 'infinity'` is an error, and one such row would end every sweep.
+    "zoned": ("clock_timestamp()", "extract(epoch from clock_timestamp()) - extract(epoch from {})"),
     "naive": (
         "clock_timestamp() AT TIME ZONE 'UTC'",
-        "extract(epoch from (clock_timestamp() AT TIME ZONE 'UTC') - {})",
+        "extract(epoch from clock_timestamp()) - extract(epoch from {})",
     ),
     "milliseconds": (
         "CAST(extract(epoch from clock_timestamp()) * 1000 AS bigint)",

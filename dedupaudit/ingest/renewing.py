@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from dedupaudit.display import visible
-from dedupaudit.ingest import claims
+from dedupaudit.ingest import claims, telling
 from dedupaudit.ingest.errors import Unavailable
 from dedupaudit.ingest.protections.renewal import Renewal
 from dedupaudit.ingest.transactions import in_transaction
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
     from dedupaudit.ingest.protections.protocol import Key
     from dedupaudit.ingest.tables import Described
-
-_LOG = logging.getLogger("dedupaudit.ingest")
 
 
 class Leases:
@@ -66,9 +63,9 @@ class Leases:
                 self._engine, lambda connection: claims.renew(connection, self._table, key, token), attempts=1
             )
         except (Unavailable, SQLAlchemyError) as error:
-            _LOG.warning("the lease of %s could not be renewed: %s", shown, visible(error))
+            telling.unrenewed(shown, error)
             return None
 
 
 def _lost(shown: str) -> None:
-    _LOG.warning("the lease of %s ended before its upload did; whoever claimed it since decides", shown)
+    telling.LOGGER.warning("the lease of %s ended before its upload did; whoever claimed it since decides", shown)

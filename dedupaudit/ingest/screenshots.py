@@ -9,10 +9,12 @@ from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy.exc import DBAPIError
+
 from dedupaudit.display import visible
 from dedupaudit.ingest import claims, telling
 from dedupaudit.ingest.clock import clock_of
-from dedupaudit.ingest.errors import IdCollision, Rejected, Unprotected
+from dedupaudit.ingest.errors import IdCollision, Rejected, Unprotected, UploadFailed
 from dedupaudit.ingest.events import Screenshot, Uploaded
 from dedupaudit.ingest.renewing import Leases
 from dedupaudit.ingest.rows import RowWriter
@@ -46,8 +48,9 @@ class ScreenshotWriter:
     """Stores pictures: exactly one request uploads, the others get its URL. Used by several threads at once.
 
     `key` gives the object's key of a picture, a different one for each. `lease`: seconds after which a claim that
-    nobody renews is free; a living writer renews it every third of them, whatever the upload takes. `wait`: seconds
-    that a request waits for another's upload. Beside the connection of each request, uploads need one for renewals.
+    nobody renews is free, the same for all that write or sweep the table; a living writer renews it every third of
+    them, whatever the upload takes. `wait`: seconds that a request waits for another's upload. Beside the connection of
+    each request, uploads need one for renewals.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class ScreenshotWriter:
         table: Table = SCREENSHOTS,
         protection: Protection | None = None,
     ) -> None:
-        if not 0 < lease <= _LONGEST_LEASE or wait < 0:
+        if not 0 < lease <= _LONGEST_LEASE or not wait >= 0:
             raise ValueError("a lease is more than 0 s and a day at most, a wait is not negative")
         if "id" not in table.key:
             raise ValueError("the ID of a picture belongs to the key of its table")
@@ -91,34 +94,58 @@ class ScreenshotWriter:
         except (IdCollision, Rejected) as error:
             telling.refused(shot.id, error)
             raise
+        except UploadFailed as error:
+            telling.why(shot.id, error)
+            raise
 
     def sweep(self, limit: int = 1000) -> int:
         """Take back claims whose lease is over, `limit` at most: their rows say `failed`. Return how many.
 
-        Safe beside live uploads: a row is changed only if its lease is over in that very moment. Raises Unavailable.
+        Safe beside live uploads: a row is changed only if its lease is over in that very moment. A row that the
+        database will not change is told in the log, and keeps none of the others from being swept. Raises Unavailable,
+        Unprotected, and the driver's error where the table cannot be read.
         """
+        if limit < 1:
+            raise ValueError("a sweep takes back one claim at least")
         table, lease = self._ready().rows.described(), self._lease
         found = in_transaction(self._rows.engine, lambda connection: claims.expired(connection, table, lease, limit))
         return sum(self._swept(table, key, token) for key, token in found)
 
     def _swept(self, table: Described, key: Key, token: int) -> bool:
-        swept = in_transaction(
-            self._rows.engine, lambda connection: claims.sweep(connection, table, key, token, self._lease)
-        )
+        shown = str(key[table.table.key.index("id")])
+        try:
+            swept = in_transaction(
+                self._rows.engine, lambda connection: claims.sweep(connection, table, key, token, self._lease)
+            )
+        except DBAPIError as error:
+            telling.unswept(shown, error)
+            return False
         if swept:
-            telling.upload_failed(str(key[table.table.key.index("id")]))
+            telling.upload_failed(shown)
         return swept
 
     def _ready(self) -> Tools:
         """Look once whether the table can hold a lease. Raises Unprotected, Unavailable."""
-        with self._mutex:
-            if self._tools is None:
-                table = self._rows.described()
-                clock_of(table, self._lease)
-                _need_default(table)
-                leases = Leases(self._rows.engine, table, self._lease)
-                self._tools = Tools(self._rows, self._store, self._key, leases, self._lease)
-            return self._tools
+        if self._tools is None:
+            # Outside of the lock: where the database is down, no thread has to wait for the others' patience.
+            table = self._rows.described()
+            clock_of(table, self._lease)
+            _need_default(table)
+            _need_counter(table)
+            leases = Leases(self._rows.engine, table, self._lease)
+            with self._mutex:
+                self._tools = self._tools or Tools(self._rows, self._store, self._key, leases, self._lease)
+        return self._tools
+
+
+def _need_counter(table: Described) -> None:
+    found = table.columns[table.table.column("retry_count")]
+    if found.type.lower().startswith("tinyint") and table.dialect != "sqlite":
+        raise Unprotected(
+            f"{visible(found.name)} of {table.shown} is {visible(found.type)}: it counts attempts, and an hour or two"
+            " without the object store would use its numbers up",
+            "make it INT: each claim needs a number that no other had",
+        )
 
 
 def _need_default(table: Described) -> None:

@@ -63,11 +63,15 @@ class Upload:
             raise Rejected(
                 f"the picture {self._shown} is no bytes, but {type(shot.picture).__name__}", "decode it first"
             )
+        if not isinstance(shot.content_type, str):
+            raise Rejected(f"the picture {self._shown} has no content type", "say what it is, as in image/jpeg")
         self._place = tools.place(shot)
         try:
             self._url = tools.store.url(self._place)
         except UsageError as error:
             raise self._impossible(error) from error
+        except SourceError as error:
+            raise self._failed("could not be stored", error) from error
         written = {column("oss_key"): self._place, column("oss_url"): self._url, column("file_size"): len(shot.picture)}
         if column("file_size") not in self._table.columns:
             del written[column("file_size")]
@@ -178,7 +182,7 @@ class Upload:
         if isinstance(error, UsageError):
             return self._impossible(error)
         if isinstance(error, SourceError):
-            return UploadFailed(f"the picture {self._shown} could not be stored: {error.message}", _AGAIN)
+            return self._failed("could not be stored", error)
         if isinstance(error, DBAPIError):
             return UploadFailed(f"the row of {self._shown} could not be completed: the database refuses it", _AGAIN)
         return None
@@ -196,7 +200,7 @@ class Upload:
 
         An object that is gone is put again where the row has this picture's size: nobody else may have it any more.
         """
-        columns = self._table.table.column
+        columns, store = self._table.table.column, self._tools.store
         place, url = seen.values[columns("oss_key")], seen.values[columns("oss_url")]
         if not place:
             raise UploadFailed(
@@ -205,11 +209,17 @@ class Upload:
             )
         shot, size = self._shot, seen.values.get(columns("file_size"))
         try:
-            held = self._tools.store.holds(place, shot.picture)
+            held = store.holds(place, shot.picture)
             if held is None and size == len(shot.picture):
                 held = self._put(place)
+            url = url or store.url(place)  # rows from before the writer may have none
         except SourceError as error:
-            raise UploadFailed(f"the picture {self._shown} could not be verified: {error.message}", _AGAIN) from error
+            raise self._failed("could not be verified", error) from error
+        except UsageError as error:
+            raise UploadFailed(
+                f"the row of {self._shown} is completed and its object cannot be: {error.message}",
+                "write the key into the row as the store has it, or mark the row failed; then send the picture again",
+            ) from error
         if held is None and size in (None, len(shot.picture)):
             raise UploadFailed(
                 f"the row of {self._shown} is completed and its object is gone",
@@ -226,6 +236,11 @@ class Upload:
 
     def _impossible(self, error: UsageError) -> Rejected:
         return Rejected(f"the picture {self._shown} cannot be an object: {error.message}", error.hint)
+
+    def _failed(self, what: str, error: SourceError) -> UploadFailed:
+        # What the store advises is for those who run the backend; the client can only send it again.
+        hint = f"{_AGAIN}; where it goes on: {error.hint}" if error.hint else _AGAIN
+        return UploadFailed(f"the picture {self._shown} {what}: {error.message}", hint)
 
     def _still(self, waiting: Waiting) -> StillUploading:
         return StillUploading(

@@ -15,7 +15,9 @@ import pytest
 from dedupaudit.errors import SourceError, UsageError
 from dedupaudit.ingest.errors import IdCollision, Rejected, StillUploading, UploadFailed
 from dedupaudit.ingest.events import Uploaded
+from dedupaudit.ingest.rows import RowWriter
 from dedupaudit.ingest.screenshots import ScreenshotWriter, object_key
+from dedupaudit.ingest.tables import Described
 from tests.ingest.databases import Database
 from tests.ingest.uploads import DONE, DUPLICATE, KEY, OTHER, SHOT, STORED, Row, Running, Uploads, until_told
 
@@ -53,6 +55,7 @@ IMPOSSIBLE: list[dict[str, Any]] = [
     {"id": ""}, {"id": " \n"}, {"id": None}, {"id": "../../x"}, {"id": "a\ud800"}, {"id": "a\0b"}, {"id": 7},
     {"device_id": None}, {"device_id": ""}, {"device_id": ".."}, {"device_id": "a/b"}, {"device_id": b"a"},
     {"timestamp": 2**63}, {"timestamp": None}, {"timestamp": "1"}, {"picture": None}, {"picture": "text"},
+    {"content_type": None},
 ]  # fmt: skip
 
 
@@ -102,6 +105,23 @@ def test_eight_writers_send_thirty_pictures_and_each_is_uploaded_once(uploads: U
     assert uploads.database.ask("SELECT DISTINCT status, retry_count FROM screenshots") == [("completed", 0)]
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_no_request_waits_until_another_has_looked_at_the_table(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # While the database is down, each look takes half a minute: one after the other they would take minutes.
+    both, look = Barrier(2), RowWriter._describe
+
+    def together(self: RowWriter) -> Described:
+        both.wait(60)
+        return look(self)
+
+    monkeypatch.setattr(RowWriter, "_describe", together)
+    shots = [replace(SHOT, id=f"screenshot_{number}") for number in range(2)]
+    running = [Running(partial(uploads.writer.write, shot)) for shot in shots]
+    assert [one.result().duplicate for one in running] == [False, False]
+
+
 def test_who_comes_during_an_upload_waits_for_its_url(uploads: Uploads) -> None:
     first = uploads.held_up()
     second = uploads.waiting()
@@ -133,8 +153,11 @@ def test_a_wait_that_is_over_says_so_and_how_long_it_was(uploads: Uploads) -> No
 
 def test_a_refused_upload_is_failed_and_counted_and_the_next_one_completes(uploads: Uploads) -> None:
     uploads.store.raises = SourceError("the bucket refuses: AccessDenied", "grant it")
-    with pytest.raises(UploadFailed, match="could not be stored: the bucket refuses: AccessDenied"):
+    why = "could not be stored: the bucket refuses: AccessDenied"
+    with until_told(f"the reason: the picture … {why}") as told, pytest.raises(UploadFailed, match=why) as failed:
         uploads.writer.write(SHOT)
+    assert told.is_set()
+    assert failed.value.hint == "send the picture again, which is safe; where it goes on: grant it"
     assert uploads.row() == Row("failed", 1, None, None, None)
     uploads.store.raises = None
     with until_told(f"[Retry] {SHOT.id} failed before, uploading again") as told:

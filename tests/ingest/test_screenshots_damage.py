@@ -86,6 +86,36 @@ def test_a_store_that_took_a_picture_and_has_it_not_is_no_success(uploads: Uploa
     assert uploads.row() == Row("failed", 1, None, None, None)
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_folder_that_is_a_link_out_of_the_store_is_a_failed_upload(uploads: Uploads, tmp_path: Path) -> None:
+    (tmp_path / "larger disk").mkdir()
+    (uploads.folder / "screenshots").symlink_to(tmp_path / "larger disk")
+    with pytest.raises(UploadFailed, match="could not be stored: .* leads out of it") as told:
+        uploads.writer.write(SHOT)
+    assert told.value.hint.endswith("put a folder in the link's place")
+    assert uploads.row() is None
+
+
+REFUSED = {
+    "postgresql": "ALTER TABLE screenshots ADD CONSTRAINT kept CHECK (id <> 'screenshot_0' OR status <> 'failed')",
+    "sqlite": "CREATE TRIGGER kept BEFORE UPDATE ON screenshots WHEN NEW.id = 'screenshot_0' AND NEW.status = 'failed'"
+    " BEGIN SELECT RAISE(ABORT, 'CONSTRAINT kept'); END",
+}
+REFUSED["mariadb"] = REFUSED["postgresql"]
+
+
+def test_a_row_that_cannot_be_swept_keeps_no_other_from_it(uploads: Uploads, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(3):
+        uploads.writer.write(replace(SHOT, id=f"screenshot_{number}"))
+    uploads.database.run(REFUSED[uploads.database.name], "UPDATE screenshots SET status = 'uploading'")
+    uploads.end_lease()
+    assert uploads.new_writer().sweep() == 2
+    assert uploads.database.ask("SELECT id FROM screenshots WHERE status = 'uploading'") == [("screenshot_0",)]
+    told = [record.getMessage() for record in caplog.records]
+    assert told[0] == "the claim of screenshot_0 could not be swept"
+    assert told[1].startswith("the reason: ") and "kept" in told[1] and "screenshot_0" not in told[1]
+
+
 def test_a_row_that_is_deleted_under_an_upload_is_inserted_again(uploads: Uploads) -> None:
     first = uploads.held_up()
     uploads.database.run("DELETE FROM screenshots")

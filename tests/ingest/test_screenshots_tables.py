@@ -73,12 +73,15 @@ def test_a_table_that_lacks_what_is_needed_is_refused_at_the_first_use(uploads: 
 def test_a_lease_or_wait_that_makes_no_sense_is_a_mistake_of_the_caller(tmp_path: Path) -> None:
     database = open_database("sqlite", tmp_path)
     uploads = Uploads(database, tmp_path)
-    mistakes: tuple[dict[str, Any], ...] = ({"lease": 0}, {"lease": 1e6}, {"lease": float("nan")}, {"wait": -1})
+    nan = float("nan")
+    mistakes: tuple[dict[str, Any], ...] = ({"lease": 0}, {"lease": 1e6}, {"lease": nan}, {"wait": -1}, {"wait": nan})
     for options in mistakes:
         with pytest.raises(ValueError, match="a lease is more than 0 s"):
             uploads.new_writer(**options)
     with pytest.raises(ValueError, match="belongs to the key"):
         uploads.new_writer(table=Table(("screenshots",), key=("device_id",)))
+    with pytest.raises(ValueError, match="one claim at least"):
+        uploads.writer.sweep(limit=0)
     database.engine.dispose()
 
 
