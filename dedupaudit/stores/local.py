@@ -193,7 +193,8 @@ class LocalStore:
             return self._impossible(key)
         return SourceError(
             f"cannot {verb} {visible(key)} in {self.shown}: {error.strerror}",
-            "see that the disk has room, that the folder is of one file system, and that this user may write in it",
+            "see that the disk has room, that the folder is of one file system with hard links, and that this user may"
+            " write in it",
         )
 
 

@@ -31,7 +31,8 @@ _PIECE = 32 * 1024**2
 _AT_ONCE = 1000
 """Keys of one call that deletes."""
 _ALIBABA = re.compile(r"(oss-[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com")
-_TAKEN = b"<Code>FileAlreadyExists</Code>"
+_TAKEN = re.compile(b"<Code>(?:FileAlreadyExists|FileImmutable)</Code>")
+"""An object of this key is there; the second is what a bucket with a retention policy may say of it."""
 _CONTENT_TYPE = re.compile("[!-~]+(?: [!-~]+)*")
 # XML 1.0 cannot say the rest, and its readers trim or fold white space.
 _FIT_FOR_XML = re.compile("[^\x00-\x20\x7f-\x9f\ufffe\uffff](?:[^\x00-\x1f\x7f-\x9f\ufffe\uffff]*[^\x00-\x20])?")
@@ -40,7 +41,8 @@ _FIT_FOR_XML = re.compile("[^\x00-\x20\x7f-\x9f\ufffe\uffff](?:[^\x00-\x1f\x7f-\
 class OssStore:
     """An ObjectStore; see protocol.py. A prefix in the URL means nothing here: keys are whole.
 
-    A bucket that keeps versions ignores x-oss-forbid-overwrite: there, `put` writes a new version and says True.
+    A bucket that keeps versions, or kept them once, ignores x-oss-forbid-overwrite: there, `put` overwrites what is
+    shown and says True.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class OssStore:
             if self._succeeded(answer):
                 return True
             # Not parsed: the body quotes the key, and with some keys it is no XML.
-            if answer.status == 409 and _TAKEN in answer.body and not overwrite:
+            if answer.status == 409 and _TAKEN.search(answer.body) and not overwrite:
                 return False
             refused = self._connection.refused(answer, "put")
             raise self._impossible(key) if refused.code == "InvalidObjectName" else refused

@@ -95,6 +95,17 @@ def test_a_put_whose_answer_was_lost_finds_its_own_object(oss: FakeOss, bucket: 
     assert bucket.holds(KEY, PICTURE) is True
 
 
+def test_a_retention_policy_says_of_an_object_that_it_is_immutable(oss: FakeOss, bucket: OssStore) -> None:
+    def immutable() -> errors.OssError:
+        return errors.OssError(409, "FileImmutable", "The object you specified is immutable.", "0055-00000004")
+
+    assert bucket.put(KEY, PICTURE)
+    oss.misbehave(faults.fail(immutable), "put", times=2)
+    assert bucket.put(KEY, PICTURE) is False
+    with pytest.raises(SourceError, match="FileImmutable"):
+        bucket.put(KEY, PICTURE, overwrite=True)
+
+
 def test_a_delete_whose_answer_was_cut_is_done_again(oss: FakeOss, bucket: OssStore) -> None:
     oss.bucket.put(KEY, PICTURE)
     oss.misbehave(faults.cut_xml(), "multi_delete")
