@@ -146,6 +146,25 @@ def test_the_grants_are_enough_to_migrate_and_to_take_it_back(run: Run, server: 
     assert triggers(server) == []
 
 
+def test_beside_a_repairer_its_role_takes_the_place_of_the_schema(run: Run, server: PostgresqlServer) -> None:
+    (instead,) = re.findall(r"`(GRANT repairer TO migrator)` takes the place of the `CREATE SCHEMA`", PAGE)
+    server.execute("DROP ROLE IF EXISTS repairer")
+    theirs = (ROOT / "docs" / "repair.md").read_text(encoding="utf-8").partition("### PostgreSQL\n")[2]
+    for statement in theirs.partition("```sql\n")[2].partition("```")[0].split(";"):
+        if statement.strip() and "sessions" not in statement:
+            server.execute(statement, database="app")
+    where = ("--db", server.url(user="repairer", password="change-me", database="app"))
+    for words in ("plan activities --max-delete 50% -o r.jsonl", "apply r.jsonl --confirm activities"):
+        assert run("repair", *words.split(), *where).code == 0
+    assert run("repair", "undo", "last", "--confirm", "activities", *where).code == 0
+    for statement in statements("PostgreSQL"):
+        server.execute(instead if statement.startswith("CREATE SCHEMA") else statement, database="app")
+    assert as_migrator(run, server, "migrate", "plan", "activities", *ASKED).code == 0
+    done = as_migrator(run, server, "migrate", "apply", "plan.jsonl", "--confirm", "activities")
+    assert (done.code, content(server)) == (0, KEPT), said(done)
+    assert "activities_id_key" in indexes(server)
+
+
 def test_none_of_the_grants_is_too_many(run: Run, server: PostgresqlServer) -> None:
     grants = statements("PostgreSQL")
     for statement in grants:
