@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dedupaudit.ingest.rows import RowWriter
+    from dedupaudit.ingest.tables import Described
     from dedupaudit.ingest.values import Encoder, Row
 
 Outcome = bool | IdCollision | Rejected
@@ -53,10 +54,10 @@ def write_batch(writer: RowWriter, encoder: Encoder, rows: Sequence[Sequence[obj
             rest.append((number, row))
     batch = _Batch(writer, encoder, outcomes)
     # In one order for all writers: in opposite orders they would wait for each other.
-    for piece in _pieces([first[key] for key in sorted(first, key=_order)], encoder.described.packet):
+    for piece in _pieces([first[key] for key in sorted(first, key=_order)], encoder.described):
         batch.store(piece)
     # The first of its key is stored by now, or is the stored row's duplicate, or was refused.
-    for piece in _pieces(rest, encoder.described.packet):
+    for piece in _pieces(rest, encoder.described):
         batch.look(piece)
     return [outcomes[number] for number in range(len(rows))]
 
@@ -65,12 +66,12 @@ def _order(key: Row) -> tuple[str, ...]:
     return tuple([part if isinstance(part, str) else repr(part) for part in key])
 
 
-def _pieces(rows: Sequence[Numbered], packet: int | None) -> Iterator[list[Numbered]]:
+def _pieces(rows: Sequence[Numbered], table: Described) -> Iterator[list[Numbered]]:
     """Split rows so that each piece fits a statement; a character has up to four bytes."""
     piece: list[Numbered] = []
     characters = 0
-    longest = min(MAX_CHARACTERS, packet // 5) if packet else MAX_CHARACTERS
-    most = min(MAX_ROWS, MAX_PARAMETERS // len(rows[0][1])) if rows else 0
+    longest = min(MAX_CHARACTERS, table.packet // 5) if table.packet else MAX_CHARACTERS
+    most = min(MAX_ROWS, MAX_PARAMETERS // len(rows[0][1])) if rows and table.transactions else 1
     for numbered in rows:
         size = sum([len(value) for value in numbered[1] if type(value) is str or type(value) is bytes])
         if piece and (len(piece) == most or characters + size > longest):
@@ -100,7 +101,7 @@ class _Batch:
         insert = self._insert_and_ask if self._table.dialect in ("mysql", "mariadb") else self._insert_returning
         try:
             stored = in_transaction(self._writer.engine, lambda connection: insert(connection, rows))
-        except DBAPIError as error:
+        except (DBAPIError, UnicodeEncodeError) as error:
             if violation_of(error, self._table) is None:
                 raise
             half = len(piece) // 2
@@ -126,10 +127,15 @@ class _Batch:
                 if (key := self._encoder.key(row)) in found
             }
 
-        differences = in_transaction(self._writer.engine, compared)
+        try:
+            differences = in_transaction(self._writer.engine, compared)
+        except (DBAPIError, UnicodeEncodeError) as error:
+            if violation_of(error, self._table) is None:
+                raise
+            differences = {}  # what no column of the key takes cannot be looked for either
         for number, row in piece:
             if number not in differences:
-                # Deleted meanwhile, or stored in another spelling.
+                # Deleted meanwhile, stored in another spelling, or refused.
                 self._alone(number, row)
             elif differences[number]:
                 self._outcomes[number] = self._writer.collision(named[number], differences[number])
@@ -150,7 +156,7 @@ class _Batch:
         returned = connection.exec_driver_sql(f"{statement} RETURNING {names}", _flat(rows)).fetchall()
         if len(returned) == len(rows):
             return [True] * len(rows)
-        keys = {tuple(key) for key in returned}
+        keys = {self._encoder.spelled(key) for key in returned}
         return [self._encoder.key(row) in keys for row in rows]
 
     def _insert_and_ask(self, connection: Connection, rows: Sequence[Row]) -> list[bool]:

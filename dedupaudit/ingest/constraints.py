@@ -32,10 +32,12 @@ class Found:
     columns: Mapping[str, Column]
     uniques: tuple[Unique, ...]
     packet: int | None = None
+    transactions: bool = True
 
 
 _PG_RELATION = """
-SELECT c.oid, c.relname, c.relkind FROM pg_catalog.pg_class AS c WHERE c.oid = pg_catalog.to_regclass(%s)
+SELECT c.oid, c.relname, c.relkind, EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = c.oid)
+FROM pg_catalog.pg_class AS c WHERE c.oid = pg_catalog.to_regclass(%s)
 """
 
 # The type beneath a domain; the length of a text is the domain's too.
@@ -71,9 +73,14 @@ def _postgresql(connection: Connection, table: Table) -> Found:
     relation = connection.exec_driver_sql(_PG_RELATION, (name,)).fetchone()
     if relation is None:
         raise _absent(table)
-    oid, real, kind = relation
+    oid, real, kind, has_children = relation
     if kind not in ("r", "p"):
         raise _no_table(table)
+    if kind == "r" and has_children:
+        raise Unprotected(
+            f"other tables inherit from {_shown(table)}: no constraint keeps a key single in all of them",
+            "make it a partitioned table, whose unique constraint is of all partitions",
+        )
     columns = [
         Column(row[0], row[1], row[2], row[3], row[1] in ("json", "jsonb"), row[4])
         for row in connection.exec_driver_sql(_PG_COLUMNS, (oid,))
@@ -90,12 +97,14 @@ def _postgresql(connection: Connection, table: Table) -> Found:
 
 
 _MY_TABLE = """
-SELECT table_name, table_type FROM information_schema.tables
+SELECT table_name, table_type, engine FROM information_schema.tables
 WHERE table_schema = coalesce(%s, DATABASE()) AND table_name = %s
 """
+_MY_TRANSACTIONS = "SELECT transactions FROM information_schema.engines WHERE engine = %s"
 _MY_COLUMNS = """
 SELECT column_name, column_type, is_nullable = 'YES', data_type IN ('char', 'varchar'), character_maximum_length,
-       column_default IS NOT NULL OR extra LIKE '%%auto_increment%%' OR extra LIKE '%%GENERATED%%'
+       column_default IS NOT NULL OR extra LIKE '%%auto_increment%%' OR extra LIKE '%%GENERATED%%',
+       extra LIKE '%%auto_increment%%'
 FROM information_schema.columns WHERE table_schema = coalesce(%s, DATABASE()) AND table_name = %s
 """
 _MY_UNIQUES = """
@@ -118,7 +127,13 @@ def _mysql(connection: Connection, table: Table) -> Found:
     json = _json_columns(connection, place)
     columns = [
         Column(
-            row[0], row[1], bool(row[2]), row[4] if row[3] else None, row[0] in json or row[1] == "json", bool(row[5])
+            name=row[0],
+            type=row[1],
+            nullable=bool(row[2]),
+            length=row[4] if row[3] else None,
+            json=row[0] in json or row[1] == "json",
+            has_default=bool(row[5]),
+            numbered=bool(row[6]),
         )
         for row in connection.exec_driver_sql(_MY_COLUMNS, place)
     ]
@@ -127,6 +142,7 @@ def _mysql(connection: Connection, table: Table) -> Found:
         {column.name: column for column in columns},
         _gathered((row[0], row[1], row[2] is None) for row in connection.exec_driver_sql(_MY_UNIQUES, place)),
         connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar(),
+        connection.exec_driver_sql(_MY_TRANSACTIONS, (found[2],)).scalar() != "NO",
     )
 
 
@@ -203,17 +219,19 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _shown(table: Table) -> str:
+    return visible(".".join(table.name))
+
+
 def _absent(table: Table) -> Unprotected:
     return Unprotected(
-        f"there is no table {visible('.'.join(table.name))}, or this user may not see it",
+        f"there is no table {_shown(table)}, or this user may not see it",
         "name it as it is, with its schema; `dedupaudit migrate target --create` makes the usual ones",
     )
 
 
 def _no_table(table: Table) -> Unprotected:
-    return Unprotected(
-        f"{visible('.'.join(table.name))} is no table", "a writer needs the table itself, not a view of it"
-    )
+    return Unprotected(f"{_shown(table)} is no table", "a writer needs the table itself, not a view of it")
 
 
 CATALOGS: Final[Mapping[Dialect, Callable[[Any, Table], Found]]] = {

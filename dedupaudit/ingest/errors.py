@@ -11,9 +11,21 @@ class IngestError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let it travel between processes, whatever its constructor takes."""
+        return _restored, (type(self), self.args, self.__dict__)
+
 
 class Rejected(IngestError):
-    """The event can never be stored as it is: an ID too long for its column, no device. Nothing was written."""
+    """The event cannot be stored as it is: an ID too long for its column, no device. Nothing was written.
+
+    `permanent` is False where it can once something else is there: the row that it refers to (a foreign key), the
+    partition that it belongs to, a connection that speaks UTF-8. Then to send it again later is right.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, permanent: bool = True) -> None:
+        super().__init__(message, hint)
+        self.permanent = permanent
 
 
 class IdCollision(IngestError):
@@ -46,3 +58,9 @@ class UploadFailed(IngestError):
 
 class Unavailable(IngestError):
     """The database cannot be reached, or gave up again and again: whether the event is stored is open."""
+
+
+def _restored(kind: type[IngestError], args: tuple[object, ...], state: dict[str, object]) -> IngestError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error

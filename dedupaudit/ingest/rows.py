@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import DBAPIError
 
@@ -14,7 +14,7 @@ from dedupaudit.ingest.stored import differing
 from dedupaudit.ingest.tables import Described, Table, describe
 from dedupaudit.ingest.transactions import in_transaction
 from dedupaudit.ingest.values import Encoder, Row, encoder
-from dedupaudit.ingest.violations import Refusal, violation_of
+from dedupaudit.ingest.violations import Kind, Refusal, violation_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 Encoded = Mapping[str, object]
 """A row as the driver takes it."""
 
+_MISSING: Final[Mapping[Kind, str]] = {
+    "foreign_key": "the row that it refers to",
+    "partition": "a partition for it",
+    "encoding": "a connection in UTF-8",
+}
 _LOOKS = 5
 """How often a row may be gone again between the insert that met it and the look at it."""
 
@@ -122,14 +127,17 @@ class RowWriter:
             differs,
         )
 
-    def refusal(self, error: DBAPIError, violation: Refusal) -> Rejected:
+    def refusal(self, error: Exception, violation: Refusal) -> Rejected:
         """Return what says that the database refused a row for another reason than its key."""
         named = f" by {visible(violation.constraint)}" if violation.constraint else ""
         kind = violation.kind.replace("_", " ")
-        what = f" ({kind})" if violation.kind != "other" else f": {type(error.orig).__name__}"
+        what = f" ({kind})" if violation.kind != "other" else f": {type(getattr(error, 'orig', error)).__name__}"
+        missing = _MISSING.get(violation.kind)
         return Rejected(
             f"{self.described().shown} refused this event{named}{what}",
-            "nothing was written; the database's own words are in the cause of this error",
+            (f"send it again once there is {missing}; " if missing else "")
+            + "nothing was written; the database's own words are in the cause of this error",
+            permanent=missing is None,
         )
 
     def changed(self, violation: Refusal) -> bool:
@@ -153,7 +161,7 @@ class RowWriter:
                 lambda connection: self.protection.insert(connection, described, row),
                 one_insert=self._one_insert,
             )
-        except DBAPIError as error:
+        except (DBAPIError, UnicodeEncodeError) as error:
             violation = violation_of(error, described)
             if violation is None:
                 raise

@@ -123,10 +123,17 @@ def _question(table: Described, column: Column) -> str:
     return f"{name} <=> CAST({table.mark} AS {kind})" if kind else f"{name} <=> {table.mark}"
 
 
-def _json_equal(sent: object, stored: object) -> bool:
-    """Compare two JSON texts as values: 1, 1.0 and 1e0 are one number, the order of keys is nothing."""
-    if not isinstance(sent, str) or not isinstance(stored, str):
+def _json_equal(sent: object, stored: object) -> bool | None:
+    """Compare two JSON texts as values: 1, 1.0 and 1e0 are one number, the order of keys is nothing.
+
+    None where only the server knows: a SQLite column of type JSON makes numbers of texts that are ones.
+    """
+    if sent is None or stored is None:
         return sent is stored
+    if isinstance(stored, bytes | bytearray | memoryview):
+        stored = bytes(stored).decode("utf-8", "replace")
+    if not isinstance(sent, str) or not isinstance(stored, str):
+        return None
     if sent == stored:
         return True
     try:

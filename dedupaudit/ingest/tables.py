@@ -45,7 +45,10 @@ SCREENSHOTS: Final = Table(("screenshots",))
 
 @dataclass(frozen=True)
 class Column:
-    """What the catalog says of a column. `length` is characters of a text, None where there is no limit."""
+    """What the catalog says of a column. `length` is characters of a text, None where there is no limit.
+
+    `numbered`: AUTO_INCREMENT, which stores another number where 0 is sent.
+    """
 
     name: str
     type: str
@@ -53,6 +56,7 @@ class Column:
     length: int | None
     json: bool
     has_default: bool
+    numbered: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ class Described:
     real_name: str = ""
     packet: int | None = None
     """Bytes that a statement may have, on MySQL and MariaDB: of a larger one only a cut connection is heard."""
+    transactions: bool = True
+    """MyISAM has none: of a statement that fails some rows stay, and only its first row is looked at strictly."""
     statements: dict[tuple[str, ...], str] = field(default_factory=dict, compare=False, repr=False)
     """The INSERT of one row, by its columns: it is written once."""
 
@@ -124,6 +130,7 @@ def describe(connection: Connection, table: Table) -> Described:
         mark=marks[style],
         real_name=found.name,
         packet=found.packet,
+        transactions=found.transactions,
     )
 
 

@@ -53,6 +53,8 @@ def in_transaction(
         except _Unreachable as error:
             failure: BaseException = error.error
         except DBAPIError as error:
+            # A traceback in a log would show what was typed and seen.
+            error.hide_parameters = True
             if not is_again(error):
                 raise
             failure = error
@@ -108,8 +110,8 @@ def _in_connection(connection: Connection, work: Callable[[Connection], T], one_
 def _by_itself(connection: Connection, raw: Any, work: Callable[[Connection], T]) -> T:
     """Do one INSERT as the transaction that it is by itself: the server is asked once, and not for BEGIN and COMMIT."""
     before = raw.autocommit
-    raw.autocommit = True
     try:
+        raw.autocommit = True
         done = work(connection)
         connection.commit()
     finally:

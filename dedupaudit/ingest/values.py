@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from math import isfinite
 from typing import Final
 from uuid import UUID
 
@@ -23,6 +24,7 @@ _TEXT = re.compile(
     r"(?:tiny|medium|long|ci)?text\b|(?:n|var|nvar|bp)?char|(?:native |varying )?character|clob\b|name\Z", re.IGNORECASE
 )
 _FIXED = re.compile(r"(?:char|character|nchar|bpchar)\s*(?:\(|\Z)", re.IGNORECASE)
+_BINARY = re.compile(r"binary\((\d+)\)", re.IGNORECASE)
 _INTEGERS: Final = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "integer": 32, "bigint": 64}
 # MySQL: int(11) unsigned zerofill.
 _INTEGER = re.compile(r"(tinyint|smallint|mediumint|int|integer|bigint)\b(?:\s*\(\d+\))?(.*)", re.IGNORECASE)
@@ -61,6 +63,18 @@ class Encoder:
     def key(self, row: Row) -> Row:
         """Return the key of a row, in the order of the key's columns."""
         return tuple([row[place] for place in self.key_places])
+
+    def spelled(self, key: Sequence[object]) -> Row:
+        """Return a key that the server told as it was sent: a column of fixed length pads it."""
+        if self.described.dialect == "sqlite":
+            return tuple(key)
+        columns = self.described.columns
+        return tuple(
+            [
+                part.rstrip(" ") if isinstance(part, str) and _FIXED.match(columns[name].type) else part
+                for name, part in zip(self.described.table.key_columns, key, strict=True)
+            ]
+        )
 
     def named(self, row: Row) -> dict[str, object]:
         """Return a row's values by their columns."""
@@ -106,9 +120,9 @@ def _check(described: Described, column: Column, as_json: bool, required: bool, 
     if is_text(column):
         check = text
     elif (integer := _INTEGER.match(column.type)) and not column.type.endswith("[]"):
-        check = _integer_check(described, integer)
+        check = _integer_check(described, integer, column.numbered)
     else:
-        check = _other_check(described, text, in_key)
+        check = _other_check(described, column, text, in_key)
     if required:
         return _never_blank(check)
     return check if column.nullable else _never_null(check)
@@ -178,7 +192,7 @@ def _fits(value: str, packet: int) -> None:
         raise _Refused(f"needs {size} bytes, and the server takes statements of {packet} (max_allowed_packet)")
 
 
-def _integer_check(described: Described, declared: re.Match[str]) -> Check:
+def _integer_check(described: Described, declared: re.Match[str], numbered: bool) -> Check:
     bits = 64 if described.dialect == "sqlite" else _INTEGERS[declared[1].lower()]
     unsigned = described.dialect != "sqlite" and "unsigned" in declared[2].lower()
     lowest, highest = (0, 2**bits - 1) if unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
@@ -191,21 +205,29 @@ def _integer_check(described: Described, declared: re.Match[str]) -> Check:
             raise _Refused(f"is no integer, but {type(value).__name__}")
         if not lowest <= value <= highest:
             raise _Refused(f"is out of range: its column takes {lowest} to {highest}")
+        if numbered and value == 0:
+            raise _Refused("is 0, for which AUTO_INCREMENT stores another number, and one more each time")
         return int(value)
 
     return integer
 
 
-def _other_check(described: Described, text: Check, in_key: bool) -> Check:
+def _other_check(described: Described, column: Column, text: Check, in_key: bool) -> Check:
     sqlite = described.dialect == "sqlite"
+    binary = _BINARY.fullmatch(column.type)
+    uuid = column.type == "uuid" and not sqlite
 
     def other(value: object) -> object:
         if isinstance(value, UUID):
             return str(value)
+        if isinstance(value, float) and described.dialect != "postgresql" and not isfinite(value):
+            raise _Refused("is NaN or Infinity, which not every database keeps")
+        if binary and isinstance(value, bytes) and len(value) < int(binary[1]):
+            raise _Refused(f"has {len(value)} bytes, and its column of fixed length makes {binary[1]} of them")
         if isinstance(value, str):
             if sqlite and in_key and _is_number(value):
                 raise _Refused("reads as a number, and its column is of no text type: it would be stored as another ID")
-            return text(value)
+            return _as_uuid(value, text) if uuid else text(value)
         if not sqlite:
             return value
         if isinstance(value, datetime):
@@ -215,6 +237,14 @@ def _other_check(described: Described, text: Check, in_key: bool) -> Check:
         return str(value) if isinstance(value, date | Decimal) else value
 
     return other
+
+
+def _as_uuid(value: str, text: Check) -> object:
+    """Return it as the server spells it, which tells by their keys which rows of a batch went in."""
+    try:
+        return str(UUID(value))
+    except ValueError:
+        return text(value)  # the server says what is wrong with it
 
 
 def _is_number(value: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from dedupaudit.ingest.tables import Described
 
-Kind = Literal["unique", "foreign_key", "not_null", "check", "too_long", "other"]
+Kind = Literal["unique", "foreign_key", "not_null", "check", "too_long", "partition", "encoding", "other"]
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,9 @@ _MY: dict[int, Kind] = {
     4025: "check",
     1369: "check",
     1406: "too_long",
+    1526: "partition",
 }
-_MY_REFUSED = {1118, 1153, 1264, 1265, 1292, 1366, 1367, 1411, 1526, 1644, 1690, 3140, 3141, 3146, 3156, 3158, 4078}
+_MY_REFUSED = {1118, 1153, 1264, 1265, 1292, 1366, 1367, 1411, 1644, 1690, 3140, 3141, 3146, 3156, 3158, 4078}
 
 _LITE: dict[int, Kind] = {
     sqlite3.SQLITE_CONSTRAINT_UNIQUE: "unique",
@@ -81,6 +82,8 @@ _LITE_AGAIN = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 def violation_of(error: BaseException, described: Described) -> Refusal | None:
     """Return what was refused; None where the error is about something else (no permission, a lost connection)."""
     cause = _cause(error)
+    if isinstance(cause, UnicodeEncodeError):
+        return Refusal("encoding")  # by the driver, whose connection does not speak UTF-8
     if described.dialect == "postgresql":
         return _of_postgresql(cause)
     if described.dialect == "sqlite":
@@ -91,7 +94,11 @@ def violation_of(error: BaseException, described: Described) -> Refusal | None:
 def _of_postgresql(cause: BaseException) -> Refusal | None:
     code = _sqlstate(cause)
     if code in _PG:
-        return Refusal(_PG[code], getattr(getattr(cause, "diag", None), "constraint_name", None))
+        said = getattr(cause, "diag", None)
+        constraint = getattr(said, "constraint_name", None)
+        if _PG[code] == "check" and constraint is None and getattr(said, "table_name", None):
+            return Refusal("partition")  # there is none for the row; a CHECK has a name, and a trigger's RAISE no table
+        return Refusal(_PG[code], constraint)
     return Refusal("other") if code.startswith(_PG_REFUSED) else None
 
 

@@ -60,6 +60,7 @@ class _EventWriter(Generic[Event]):
         send the whole batch again, those are found as duplicates. Of equal keys the first is stored, and the others
         are compared with it.
         """
+        events = list(events)  # a generator would be empty at the second look, and its events lost
         tells = telling.is_on()
         if tells:
             for event in events:

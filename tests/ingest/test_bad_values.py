@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import create_engine, event
 
 from dedupaudit.ingest import ActivityWriter, IdCollision, Rejected, RowWriter, Stored, Table
 from tests.ingest.databases import Database
@@ -182,6 +182,28 @@ def test_fixed_lengths_keep_no_spaces_at_the_end(database: Database) -> None:
     assert [writer.write({"id": "ab"}) for _ in range(2)] == [False, True]
     with pytest.raises(Rejected, match="ends with a space"):
         writer.write({"id": "ab "})
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_what_mariadb_would_turn_into_something_else_is_rejected(database: Database) -> None:
+    database.run("CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, b binary(4), d double)")
+    writer = RowWriter(database.engine, Table(("t",)))
+    for values in ({"id": 0}, {"id": 1, "b": b"ab"}, {"id": 1, "d": math.nan}, {"id": 1, "d": math.inf}):
+        with pytest.raises(Rejected, match="t cannot take this event"):
+            writer.write(values)
+    assert [writer.write({"id": 1, "b": b"abcd", "d": 0.5}) for _ in range(2)] == [False, True]
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_characters_that_a_connection_has_not_are_rejected_and_stop_no_batch(database: Database) -> None:
+    engine = create_engine(f"{database.engine.url.render_as_string(hide_password=False)}?charset=latin1")
+    writer = ActivityWriter(engine)
+    with pytest.raises(Rejected, match="encoding") as caught:
+        writer.write(activity("活动"))
+    assert not caught.value.permanent, "with another connection it can be stored"
+    outcomes = writer.write_batch([activity("活动"), activity("活动"), activity("é")])
+    assert [type(one) for one in outcomes] == [Rejected, Rejected, Stored]
+    engine.dispose()
 
 
 def test_columns_that_are_not_there_are_named(database: Database) -> None:

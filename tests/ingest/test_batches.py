@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from dedupaudit.ingest import ActivityWriter, IdCollision, Rejected, Stored, Unavailable
+from dedupaudit.ingest import ActivityWriter, IdCollision, Rejected, RowWriter, Stored, Table, Unavailable
 from dedupaudit.ingest.batches import MAX_CHARACTERS, MAX_ROWS
 from tests.ingest.databases import Database
 from tests.ingest.events import activity, stored_ids
@@ -189,3 +189,34 @@ def test_a_failure_in_the_middle_leaves_duplicates_for_the_next_try(database: Da
     assert [one.duplicate for one in outcomes if isinstance(one, Stored)] == [True] * MAX_ROWS + [False] * 10
     assert len(stored_ids(database)) == MAX_ROWS + 10
     engine.dispose()
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("engine", ["MyISAM", "Aria"])
+def test_an_engine_without_transactions_stores_no_row_changed(database: Database, engine: str) -> None:
+    """Of a statement of several rows it takes only the first strictly, and keeps those before a failure."""
+    database.run(f"CREATE TABLE t (id varchar(9) PRIMARY KEY, e enum('a','b')) ENGINE = {engine}")
+    outcomes = RowWriter(database.engine, Table(("t",))).write_batch(("id", "e"), [("1", "a"), ("2", "z"), ("3", "b")])
+    assert [type(one) for one in outcomes] == [bool, Rejected, bool]
+    assert database.ask("SELECT id, e FROM t") == [("1", "a"), ("3", "b")]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_keys_that_the_server_spells_otherwise_are_known_as_new(database: Database) -> None:
+    new, old, bad = "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "B0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "bad"
+    database.run("CREATE TABLE u (id uuid PRIMARY KEY)", "CREATE TABLE c (id char(9) PRIMARY KEY)")
+    uuids = RowWriter(database.engine, Table(("u",)))
+    assert uuids.write_batch(("id",), [(old,)]) == [False]
+    outcomes = uuids.write_batch(("id",), [(new,), (old,), (bad,), (bad,), (new.lower(),)])
+    assert [one if isinstance(one, bool) else type(one) for one in outcomes] == [False, True, Rejected, Rejected, True]
+    padded = RowWriter(database.engine, Table(("c",)))
+    assert padded.write_batch(("id",), [("old",)]) == [False]
+    assert padded.write_batch(("id",), [("new",), ("old",)]) == [False, True]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_events_that_come_one_by_one_are_all_stored(database: Database) -> None:
+    """A list is asked for; of a generator nothing was left after the first look."""
+    events: Any = (activity(str(number)) for number in range(3))
+    assert len(ActivityWriter(database.engine).write_batch(events)) == 3
+    assert stored_ids(database) == ["0", "1", "2"]

@@ -119,6 +119,15 @@ def test_a_constraint_of_one_partition_alone_is_none(database: Database) -> None
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_table_that_others_inherit_from_is_refused(database: Database) -> None:
+    """Its trigger sends rows to a child, whose keys no index of the parent sees: each retry was one more row."""
+    database.run("CREATE TABLE act (id text PRIMARY KEY)", "CREATE TABLE act_2025 () INHERITS (act)")
+    with pytest.raises(Unprotected, match="other tables inherit from act"):
+        described(database, "act")
+    assert described(database, "act_2025").constraints == ()
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_the_search_path_and_a_named_schema_find_their_own_table(database: Database) -> None:
     database.run('CREATE SCHEMA "other%s"', 'CREATE TABLE "other%s".activities (id text PRIMARY KEY, "a%""b" int)')
     found = described(database, "other%s", "activities")

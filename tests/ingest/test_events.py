@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event
+from sqlalchemy.exc import DBAPIError
 
 from dedupaudit.ingest import (
     ActivityWriter,
@@ -16,6 +19,7 @@ from dedupaudit.ingest import (
     ProcessWriter,
     Rejected,
     RowWriter,
+    StillUploading,
     Stored,
     Table,
     Unavailable,
@@ -119,6 +123,24 @@ def test_stored_text_that_is_no_json_differs(database: Database) -> None:
     assert caught.value.differs == ("data",)
 
 
+@pytest.mark.parametrize(
+    ("database", "kind"), [("sqlite", "JSON"), ("sqlite", "BLOB"), ("mariadb", "longblob")], indirect=["database"]
+)
+def test_json_in_a_column_that_is_no_text_is_compared_as_values(database: Database, kind: str) -> None:
+    """SQLite makes a number of a JSON text that is one; the retry of such an event was a collision."""
+    database.run("DROP TABLE activities")
+    database.run(
+        "CREATE TABLE activities (id varchar(50) PRIMARY KEY, device_id varchar(50), type varchar(50),"
+        f" timestamp bigint, data {kind})"
+    )
+    writer = ActivityWriter(database.engine)
+    for number, data in enumerate((5, 1.5, 12345678901234567890123, "5", {"a": 1}, None)):
+        one = activity(str(number), data=data)
+        assert [writer.write(one).duplicate for _ in range(2)] == [False, True], data
+        with pytest.raises(IdCollision):
+            writer.write(activity(str(number), data=6))
+
+
 def test_processes_are_stored_once(database: Database) -> None:
     writer = ProcessWriter(database.engine)
     one = Process("process_1", "device-1", 1, [{"name": "app", "pid": 7}])
@@ -204,6 +226,42 @@ def test_what_another_constraint_refuses_is_never_a_duplicate(database: Database
     outcome = writer.write_batch([activity(), activity("b", kind="key")])[0]
     assert isinstance(outcome, Rejected)
     assert ID not in stored_ids(database)
+
+
+@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+def test_what_waits_for_another_row_or_a_partition_is_not_refused_for_ever(database: Database) -> None:
+    """A client drops what can never be stored: these can, once somebody has made what is missing."""
+    database.run(
+        "ALTER TABLE activities ADD CHECK (timestamp > 0)",
+        "ALTER TABLE activities ADD FOREIGN KEY (device_id) REFERENCES processes (id)",
+        "CREATE TABLE parted (id varchar(9), day int, PRIMARY KEY (id, day)) PARTITION BY RANGE (day)"
+        + (" (PARTITION p VALUES LESS THAN (5))" if database.name == "mariadb" else ""),
+    )
+    with pytest.raises(Rejected, match="foreign key") as referring:
+        ActivityWriter(database.engine).write(activity())
+    with pytest.raises(Rejected, match="partition") as parted:
+        RowWriter(database.engine, Table(("parted",), key=("id", "day"))).write({"id": "a", "day": 5})
+    with pytest.raises(Rejected, match="check") as checked:
+        ActivityWriter(database.engine).write(activity(timestamp=0))
+    assert [one.value.permanent for one in (referring, parted, checked)] == [False, False, True]
+    assert referring.value.hint.startswith("send it again once there is the row that it refers to")
+
+
+def test_the_drivers_own_error_shows_no_payload(database: Database) -> None:
+    writer = ActivityWriter(database.engine)
+    writer.write(activity("warm-up"))
+    database.run("DROP TABLE activities")
+    secret = activity(data="typed")
+    with pytest.raises(DBAPIError) as caught:
+        writer.write(secret)
+    assert "typed" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_errors_travel_between_processes() -> None:
+    sent = (IdCollision("m", "h", ("k",), ("d",)), Rejected("m", "h", permanent=False), StillUploading("m", "h", 1.0))
+    for error in sent:
+        again = pickle.loads(pickle.dumps(error))  # noqa: S301 (our own)
+        assert (type(again), str(again), vars(again)) == (type(error), "m", vars(error))
 
 
 SWALLOW = {
