@@ -21,6 +21,8 @@ Examples:
 Scan TABLES, hold their rows against the objects, and read the logs, in one run over one snapshot: every duplicate with
 its cause and the lines that prove it. A part without a source is skipped, and the report says so. Without TABLES: those
 of dedupaudit.toml, else activities, screenshots and processes. Reads only.
+
+docs/operations.md has the run-book for what it finds, and recipes for every night.
 """
 
 

@@ -40,6 +40,8 @@ there today. But it is load: --writers sessions, as fast as the server can. Not 
 
 Exit 0: every recommended strategy held (--against: a retry would not duplicate). 6: one did not (it would), or the
 drill failed in its middle. 3: something cannot be reached, or refuses; with --against: it cannot be said.
+
+docs/drill.md says what it does to a server, which login it needs, and how to read its table.
 """
 _OWN = ("redis", "strategy", "writers", "ids", "seed", "against", "value")
 

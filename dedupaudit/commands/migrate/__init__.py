@@ -22,6 +22,8 @@ Examples:
 
 Put the unique constraint on a table whose IDs must be unique, while the application goes on writing: the database
 itself refuses the next duplicate. Rows that must go are put into quarantine, as by `repair`, and nothing is lost.
+
+docs/migrate.md has the steps with their locks, the grants, and what is refused, with the way out.
 """
 
 

@@ -23,6 +23,8 @@ Examples:
 
 Remove the duplicate rows of one table, so that nothing is lost: a plan is a file that can be read, apply does just what
 it says, each row goes into quarantine in the transaction that deletes it, and undo brings it back.
+
+docs/repair.md has the steps, the grants, and what is refused, with the way out.
 """
 
 
