@@ -121,8 +121,8 @@ def parse_database_url(text: str) -> DatabaseUrl:
     scheme = SCHEMES.get(head.lower().partition("+")[0])
     if scheme is None:
         near = nearest(head.partition("+")[0], SCHEMES)
-        meant = f"did you mean {near}://? " if near else ""
-        raise UsageError("the database URL's scheme is none that dedupaudit reads", f"{meant}It reads {FORMS}")
+        hint = f"did you mean {near}://? It reads {FORMS}" if near else f"it reads {FORMS}"
+        raise UsageError("the database URL's scheme is none that dedupaudit reads", hint)
     return _parse_sqlite(rest) if scheme == "sqlite" else _parse_server(scheme, rest.rstrip())
 
 

@@ -119,11 +119,14 @@ class Journal:
         for one in found:
             if one.id == named:
                 return one
+        if named != "last":
+            shown = named if named.isalnum() else repr(named)
+            raise NothingToCheck(f"no run {shown} is known here", "`dedupaudit repair runs` lists them")
+        # MySQL and MariaDB hide tables that a login may not read.
         raise NothingToCheck(
-            f"no run {named if named.isalnum() else repr(named)} is known here"
-            if named != "last"
-            else "no repair was ever run here",
-            "`dedupaudit repair runs` lists them",
+            "no repair was ever run here",
+            "is this the database that was repaired (--db), and may its login read the tool's own tables there? See"
+            " docs/operations.md, Logins",
         )
 
     def begin(

@@ -266,6 +266,7 @@ def test_a_run_that_nobody_knows_is_4(run: Run, db: Path, command: str) -> None:
     done = repair(run, db, command, "last", *more)
     assert (done.code, done.out) == (4, b"")
     assert "no repair was ever run here" in said(done)
+    assert "docs/operations.md, Logins" in said(done)
     applied(db, planned(db))
     done = repair(run, db, command, "x\x1b[5m\n", *more)
     assert done.code == 4
