@@ -49,10 +49,10 @@ class Backend:
         """Return the status and what is said."""
         if environ["REQUEST_METHOD"] != "POST" or environ["PATH_INFO"] not in self.routes:
             return 404, {"error": f"POST to one of {', '.join(self.routes)}"}
-        if (length := int(environ.get("CONTENT_LENGTH") or 0)) > LARGEST:
-            return 413, {"error": f"that is more than {LARGEST:,} bytes"}
-        body = environ["wsgi.input"].read(length)
-        if len(body) < length:  # a part of a picture must not be stored as if it were the picture
+        said = environ.get("CONTENT_LENGTH") or ""  # a body in chunks has none, and would be read as an empty picture
+        if not (said.isascii() and said.isdigit()) or not 0 < (length := int(said[:20])) <= LARGEST:
+            return 413, {"error": f"a Content-Length of 1 to {LARGEST:,} bytes is needed"}
+        if len(body := environ["wsgi.input"].read(length)) < length:  # a part of a picture is not the picture
             return 400, {"error": "the body ends early"}
         try:
             return self.routes[environ["PATH_INFO"]](environ, body)
@@ -89,9 +89,9 @@ def screenshot(writer, environ, body):
 def outcome(told):
     """Return the status and what is said of one event, whether a writer returned or raised it."""
     if isinstance(told, ingest.IngestError):
-        return STATUS[type(told)], {"error": told.message, "hint": told.hint}
-    url = {"url": told.url} if isinstance(told, ingest.Uploaded) else {}
-    return 200, {"id": told.id, "duplicate": told.duplicate} | url
+        status = STATUS[type(told)] if getattr(told, "permanent", True) else 503
+        return status, {"error": told.message, "hint": told.hint}
+    return 200, {"id": told.id, "duplicate": told.duplicate} | ({"url": told.url} if hasattr(told, "url") else {})
 
 
 class Server(ThreadingMixIn, WSGIServer):

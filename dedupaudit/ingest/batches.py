@@ -48,6 +48,8 @@ def write_batch(writer: RowWriter, encoder: Encoder, rows: Sequence[Sequence[obj
         try:
             row = encoder.encode(values)
         except Rejected as error:
+            if writer.was_altered():
+                return write_batch(writer, writer.encoder(encoder.columns), rows)  # nothing is written yet
             outcomes[number] = error
             continue
         if first.setdefault(encoder.key(row), (number, row))[0] != number:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,7 @@ _MISSING: Final[Mapping[Kind, str]] = {
     "partition": "a partition for it",
     "encoding": "a connection in UTF-8",
 }
+_BETWEEN_LOOKS = 1.0
 _LOOKS = 5
 """How often a row may be gone again between the insert that met it and the look at it."""
 
@@ -59,6 +61,7 @@ class RowWriter:
         self._required = frozenset(required)
         self._key_columns = table.key_columns
         self._described: Described | None = None
+        self._next_look = 0.0
         self._encoders: dict[tuple[str, ...], Encoder] = {}
 
     def write(self, values: Mapping[str, object]) -> bool:
@@ -91,8 +94,25 @@ class RowWriter:
 
     def encode(self, values: Mapping[str, object]) -> Encoded:
         """Return a row as the driver takes it. Raises Rejected."""
-        found = self.encoder(tuple(values))
-        return found.named(found.encode(tuple(values.values())))
+        try:
+            found = self.encoder(tuple(values))
+            return found.named(found.encode(tuple(values.values())))
+        except Rejected:
+            if not self.was_altered():
+                raise
+        return self.encode(values)
+
+    def was_altered(self) -> bool:
+        """Say whether the table is another since it was described: what was too long for a column may fit now.
+
+        Before an event is refused for ever; the catalog is asked once a second at most.
+        """
+        now = time.monotonic()
+        if now < self._next_look:
+            return False
+        self._next_look = now + _BETWEEN_LOOKS
+        before = self.described()
+        return self._describe() != before
 
     def write_encoded(self, row: Encoded) -> bool:
         """Store a row that `encode` returned; see `write`."""

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from dedupaudit.ingest import IngestError, ScreenshotWriter
+from dedupaudit.ingest import IngestError, Rejected, ScreenshotWriter
 from dedupaudit.sources.logs.words import classifier
 from dedupaudit.stores import open_store
 from tests.conftest import Run
@@ -142,6 +142,7 @@ class Served:
         spec.loader.exec_module(module)
         self.statuses: dict[type[Exception], int] = module.STATUS
         self.largest: int = module.LARGEST
+        self.outcome: Callable[[object], tuple[int, Any]] = module.outcome
         self._module = module
         self.use(self.database.engine)
 
@@ -153,7 +154,7 @@ class Served:
         self.application.routes["/screenshots"] = partial(self._module.screenshot, writer)
 
     def __call__(
-        self, path: str, body: bytes, content_type: str = "application/json", length: int | None = None
+        self, path: str, body: bytes, content_type: str = "application/json", length: int | str | None = None
     ) -> tuple[int, Any]:
         path, _, query = path.partition("?")
         self.headers: dict[str, str] = {}
@@ -233,6 +234,13 @@ def test_a_picture_that_ends_early_or_is_too_large_is_not_stored(served: Served)
     assert served(SHOT, PICTURE, "image/jpeg")[0] == 200
 
 
+@pytest.mark.parametrize("length", ["", "-1", "many", "٣", "0"])
+def test_a_body_whose_length_nobody_told_is_no_empty_picture(served: Served, length: str) -> None:
+    """A body in chunks has none: the picture was stored empty, and the real one was a collision ever after."""
+    assert served(SHOT, PICTURE, "image/jpeg", length)[0] == 413
+    assert served.rows() == 0
+
+
 def test_a_picture_that_another_request_uploads_is_asked_for_later(served: Served) -> None:
     served.use(served.database.engine, wait=0.0)
     served.database.run(
@@ -258,6 +266,11 @@ def test_a_database_that_is_gone_is_said_and_asked_for_later(served: Served) -> 
     served.use(create_engine(f"postgresql+psycopg2://nobody@127.0.0.1:{port}/none"))
     assert served("/activities", json.dumps(CLICK).encode())[0] == 503
     assert served.headers["Retry-After"] == "5"
+
+
+def test_what_can_be_stored_once_something_else_is_there_is_asked_for_later(served: Served) -> None:
+    told = Rejected("m", "h", permanent=False)
+    assert [served.outcome(told)[0], served.outcome(Rejected("m", "h"))[0]] == [503, 422]
 
 
 def test_a_table_without_the_constraint_takes_nothing(served: Served) -> None:

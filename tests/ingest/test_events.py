@@ -370,6 +370,23 @@ def test_a_constraint_with_a_new_name_is_looked_up_again(database: Database) -> 
     assert writer.write_batch([activity("b"), activity()])[1] == Stored(ID, duplicate=True)
 
 
+@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+def test_a_column_that_is_made_longer_takes_what_was_too_long_for_it(database: Database) -> None:
+    """A client drops what is `Rejected`: it must not be for a length that the column had yesterday."""
+    alter = "ALTER TABLE activities " + ("MODIFY type" if database.name == "mariadb" else "ALTER type TYPE")
+    single, batch = ActivityWriter(database.engine), ActivityWriter(database.engine)
+    for writer in (single, batch):
+        writer.write(activity())
+    database.run(f"{alter} varchar(90)")
+    assert not single.write(activity("a", kind="x" * 90)).duplicate
+    assert batch.write_batch([activity("b", kind="x" * 90), activity("a", kind="x" * 90)]) == [
+        Stored("b"),
+        Stored("a", duplicate=True),
+    ]
+    with pytest.raises(Rejected):
+        single.write(activity("c", kind="x" * 91))
+
+
 def test_a_unique_key_that_is_made_later_is_never_taken_for_the_events_own(database: Database) -> None:
     writer = ActivityWriter(database.engine)
     writer.write(activity("a"))
