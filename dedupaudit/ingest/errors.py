@@ -20,7 +20,8 @@ class Rejected(IngestError):
     """The event cannot be stored as it is: an ID too long for its column, no device. Nothing was written.
 
     `permanent` is False where it can once something else is there: the row that it refers to (a foreign key), the
-    partition that it belongs to, a connection that speaks UTF-8. Then to send it again later is right.
+    partition that it belongs to, a default for a column that no event fills, a connection that speaks UTF-8. Then to
+    send it again later is right.
     """
 
     def __init__(self, message: str, hint: str = "", *, permanent: bool = True) -> None:

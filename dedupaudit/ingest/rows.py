@@ -28,6 +28,8 @@ Encoded = Mapping[str, object]
 _MISSING: Final[Mapping[Kind, str]] = {
     "foreign_key": "the row that it refers to",
     "partition": "a partition for it",
+    # What is sent was looked at before: it is a column that nobody fills.
+    "not_null": "a default for the column that it has no value for",
     "encoding": "a connection in UTF-8",
 }
 _BETWEEN_LOOKS = 1.0

@@ -243,7 +243,10 @@ def test_what_waits_for_another_row_or_a_partition_is_not_refused_for_ever(datab
         RowWriter(database.engine, Table(("parted",), key=("id", "day"))).write({"id": "a", "day": 5})
     with pytest.raises(Rejected, match="check") as checked:
         ActivityWriter(database.engine).write(activity(timestamp=0))
-    assert [one.value.permanent for one in (referring, parted, checked)] == [False, False, True]
+    database.run("ALTER TABLE activities ADD tenant int NOT NULL")
+    with pytest.raises(Rejected, match="not null") as unfilled:
+        ActivityWriter(database.engine).write(activity())
+    assert [one.value.permanent for one in (referring, parted, unfilled, checked)] == [False, False, False, True]
     assert referring.value.hint.startswith("send it again once there is the row that it refers to")
 
 
