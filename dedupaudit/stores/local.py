@@ -144,6 +144,8 @@ class LocalStore:
         except FileExistsError:
             if os.path.isdir(os.path.join(folder, name)):
                 raise
+            # Who gave it that name may have died before the name was on disk, and what is told of it will be relied on.
+            os.fsync(opened)
             return False
         finally:
             os.close(opened)

@@ -93,6 +93,16 @@ def test_there_is_no_such_folder_and_none_is_made(folder: Path) -> None:
     assert not (folder / "gone").exists()
 
 
+def test_the_name_of_an_object_that_another_wrote_is_on_disk_too(
+    local: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local.put("p/a", b"1")
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.readlink(f"/proc/self/fd/{file}")))
+    assert not local.put("p/a", b"1")
+    assert str(folder / "p") in synced
+
+
 @contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
     """Let this process write no file that is larger: what a full disk does, without one."""
