@@ -216,12 +216,15 @@ def _other_check(described: Described, column: Column, text: Check, in_key: bool
     sqlite = described.dialect == "sqlite"
     binary = _BINARY.fullmatch(column.type)
     uuid = column.type == "uuid" and not sqlite
+    many = column.type.endswith(("[]", "hstore"))
 
     def other(value: object) -> object:
         if isinstance(value, UUID):
             return str(value)
-        if isinstance(value, float) and described.dialect != "postgresql" and not isfinite(value):
+        if isinstance(value, float | Decimal) and described.dialect != "postgresql" and not isfinite(value):
             raise _Refused("is NaN or Infinity, which not every database keeps")
+        if isinstance(value, dict | list | tuple | set) and not many:
+            raise _Refused(f"is no single value, but {type(value).__name__}")
         if binary and isinstance(value, bytes) and len(value) < int(binary[1]):
             raise _Refused(f"has {len(value)} bytes, and its column of fixed length makes {binary[1]} of them")
         if isinstance(value, str):

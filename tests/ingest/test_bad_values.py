@@ -194,6 +194,14 @@ def test_what_mariadb_would_turn_into_something_else_is_rejected(database: Datab
     assert [writer.write({"id": 1, "b": b"abcd", "d": 0.5}) for _ in range(2)] == [False, True]
 
 
+def test_what_is_many_values_is_rejected_and_stops_no_batch(database: Database) -> None:
+    """A driver would fail over the whole batch, or write the parts of it into the statement."""
+    database.run("CREATE TABLE t (id varchar(9) PRIMARY KEY, v numeric(9))")
+    writer = RowWriter(database.engine, Table(("t",)))
+    outcomes = writer.write_batch(("id", "v"), [("a", {"x": 1}), ("b", [1]), ("c", (1, 2)), ("d", {1}), ("e", 1)])
+    assert [one if isinstance(one, bool) else type(one) for one in outcomes] == [Rejected] * 4 + [False]
+
+
 @pytest.mark.parametrize("database", ["mariadb"], indirect=True)
 def test_characters_that_a_connection_has_not_are_rejected_and_stop_no_batch(database: Database) -> None:
     engine = create_engine(f"{database.engine.url.render_as_string(hide_password=False)}?charset=latin1")
