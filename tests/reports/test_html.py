@@ -246,6 +246,12 @@ def test_clean_page_says_so_and_has_no_findings() -> None:
     assert "Nothing: all that was asked for was looked at" in text_of(root)
 
 
+def test_a_long_name_in_a_narrow_column_breaks_between_its_words() -> None:
+    page = page_of(golden_report())
+    assert "<td>timeout_<wbr>retry <small>" in page
+    assert "<td>duplicate_<wbr>ids</td>" in page
+
+
 def test_log_line_that_proves_a_cause_is_not_left_out_for_rows() -> None:
     rows = [{"kind": "row", "at": None, "where": f"pk={number}", "text": "a row"} for number in range(50)]
     proof = {"kind": "log", "at": None, "where": "app.log:88", "text": "timeout, back into the queue"}
