@@ -44,9 +44,9 @@ def audit(
             with ExitStack() as stack:
                 opening = opened_once(stack, building)
                 _Audit(building, settings, request, interrupt, progress, opening, announce).run(kept)
+            return _summed(building.outcome())
         except Cancelled as cancelled:
             return _summed(building.outcome(cancelled.signum))
-        return _summed(building.outcome())
 
 
 def _summed(outcome: Outcome) -> Outcome:

@@ -88,8 +88,12 @@ class Locked(AuditError):
     exit_code = ExitCode.LOCKED
 
 
-class Cancelled(Exception):
-    """A signal asked the run to stop; `signum` is the signal's number."""
+class Cancelled(BaseException):
+    """A signal asked the run to stop; `signum` is the signal's number.
+
+    It is raised wherever the program is, in a library too: like KeyboardInterrupt it is none of the exceptions that
+    `except Exception` is meant for, and that somebody would pass over or take for a failure of his own.
+    """
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by signal {signum}")

@@ -47,9 +47,9 @@ def explain(
     try:
         with ExitStack() as stack:
             telling.run(stack)
+        return building.outcome()
     except Cancelled as cancelled:
         return building.outcome(cancelled.signum)
-    return building.outcome()
 
 
 class _Fact(NamedTuple):

@@ -46,11 +46,48 @@ class Interrupt:
             raise Cancelled(self.signum)
 
 
-def stopping(signum: int) -> Cancelled:
-    """Return what a signal's handler raises, and remember it for `passed_on`."""
+@dataclass
+class _Held:
+    """How many blocks of `held` the process is in, and the signal that came meanwhile."""
+
+    blocks: int = 0
+    signum: int | None = None
+
+
+_held = _Held()
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Let a signal wait until the end of the block, which raises Cancelled then; a second one does not wait.
+
+    For what is short and worth nothing by halves: a report being written, a file being put in its place. In the main
+    thread alone.
+    """
+    _held.blocks += 1
+    try:
+        yield
+    finally:
+        _held.blocks -= 1
+        if not _held.blocks and _held.signum is not None:
+            signum, _held.signum = _held.signum, None
+            raise Cancelled(signum)
+
+
+def is_held() -> bool:
+    """Say whether a signal waits for the end of a block."""
+    return _held.signum is not None
+
+
+def stop(signum: int, *, at_once: bool) -> None:
+    """Raise Cancelled, as a signal's handler; or later, where it is held and need not be `at_once`."""
     global _stopped_by
     _stopped_by = signum
-    return Cancelled(signum)
+    if _held.blocks and not at_once:
+        _held.signum = signum
+        return
+    _held.signum = None
+    raise Cancelled(signum)
 
 
 @contextmanager

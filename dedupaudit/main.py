@@ -8,15 +8,17 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import NoReturn
-
-import click
+from typing import TYPE_CHECKING, NoReturn
 
 from dedupaudit.errors import AuditError, Cancelled, ExitCode
-from dedupaudit.interrupt import Interrupt, Runtime, stopping
+from dedupaudit.interrupt import Interrupt, Runtime, is_held, stop
 from dedupaudit.saying import abandon, asked_for_json, complain, complain_of, show, speak_json, speaks_json
 
+if TYPE_CHECKING:
+    import click
+
 _SIGPIPE = 141
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # What writing to a full disk, or to a stream that is closed or was opened for reading, fails with.
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
@@ -24,23 +26,34 @@ _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with the contract's code."""
     runtime = Runtime()
-    _watch_signals(runtime.interrupt)
+    try:
+        _watch_signals(runtime.interrupt)
+        code = _ended(arguments, runtime)
+        _leave_signals()
+    except Cancelled as cancelled:
+        code = _interrupted(cancelled.signum)
+        _leave_signals()
+    sys.exit(code)
+
+
+def _ended(arguments: list[str] | None, runtime: Runtime) -> int:
+    """Run the command line with streams that can be written to, and return the exit code; lets a signal through."""
     _prepare_streams()
     if asked_for_json(sys.argv[1:] if arguments is None else arguments, os.environ):
         speak_json()
     try:
-        code = run(arguments, runtime)
+        return run(arguments, runtime)
     except BrokenPipeError:
         abandon(sys.stdout)
         abandon(sys.stderr)
-        code = _SIGPIPE
-    except Cancelled as cancelled:
-        code = _interrupted(cancelled.signum)
-    sys.exit(code)
+        return _SIGPIPE
 
 
 def run(arguments: list[str] | None, runtime: Runtime) -> int:
     """Run one command and return its exit code; lets only a closed pipe and a signal through."""
+    # Heavy ones are imported once a signal has a handler: before that Ctrl-C would end in Python's own traceback.
+    import click
+
     from dedupaudit.commands.cli import cli
 
     stdout = sys.stdout
@@ -49,7 +62,7 @@ def run(arguments: list[str] | None, runtime: Runtime) -> int:
         code = int(cli.main(args=arguments, prog_name="dedupaudit", standalone_mode=False, obj=runtime) or 0)
         sys.stdout.flush()
         return code
-    except (BrokenPipeError, Cancelled):
+    except BrokenPipeError:
         raise
     except SystemExit:
         # On a closed pipe click wraps stdout and ends with 1, which here means findings.
@@ -74,6 +87,9 @@ def run(arguments: list[str] | None, runtime: Runtime) -> int:
         complain_of(error, _trace(runtime))
         return error.exit_code
     except Exception as error:  # noqa: BLE001 (a crash: the contract's 70)
+        if (signum := runtime.interrupt.signum) is not None:
+            # A library in C made an error of its own of what the signal's handler raised.
+            raise Cancelled(signum) from error
         return _crashed(error, runtime)
 
 
@@ -109,6 +125,8 @@ def _interrupted(signum: int) -> int:
 
 def _usage_id(error: click.ClickException) -> str:
     """Return the id of click's own errors."""
+    import click
+
     if isinstance(error, click.NoSuchOption):
         return "usage.no_such_option"
     if isinstance(error, click.MissingParameter):
@@ -146,18 +164,25 @@ def _watch_signals(interrupt: Interrupt) -> None:
     def cancel(signum: int, _frame: FrameType | None) -> None:
         # Only the first: a second one would end the clean-up that the first began, and leave a statement on a server.
         # A repair puts off even the first one, to finish its chunk; who asks twice does not want to wait.
-        if interrupt.signum is None or interrupt.is_deferred:
+        if interrupt.signum is None or interrupt.is_deferred or is_held():
             again, interrupt.signum = interrupt.signum is not None, signum
             if again or not interrupt.is_deferred:
                 interrupt.is_deferred = False
-                raise stopping(signum)
+                stop(signum, at_once=again)
 
     signal.set_wakeup_fd(interrupt.wakeup_fd(), warn_on_full_buffer=False)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDING:
         # nohup means what it says; but a script's shell ignores SIGINT for whatever it starts with `&`, and a signal
         # that was sent to this very process must stop it.
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, cancel)
+
+
+def _leave_signals() -> None:
+    """End the process without a word on any further signal: nobody is left to catch what a handler raises."""
+    for number in _ENDING:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _prepare_streams() -> None:

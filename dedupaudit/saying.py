@@ -16,8 +16,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
-import click
-
 from dedupaudit.redact import scrub
 
 if TYPE_CHECKING:
@@ -170,6 +168,8 @@ def _scrubbed(value: object) -> object:
 
 def _echo(text: str, *, nl: bool = True) -> None:
     """Write to stderr; where that is full, the exit code alone has to say it."""
+    import click
+
     try:
         click.echo(text, err=True, nl=nl)
     except BrokenPipeError:

@@ -69,9 +69,9 @@ def scan(
     building = request.building(sink)
     try:
         scan_into(building, settings, request, interrupt=interrupt, progress=progress)
+        return building.outcome()
     except Cancelled as cancelled:
         return building.outcome(cancelled.signum)
-    return building.outcome()
 
 
 def scan_into(

@@ -15,8 +15,9 @@ from dedupaudit.building import FindingSink, Outcome
 from dedupaudit.commands.outputs import refuse_inputs
 from dedupaudit.commands.rendering import destination, report_to
 from dedupaudit.display import visible
-from dedupaudit.errors import ExitCode, UsageError
+from dedupaudit.errors import Cancelled, ExitCode, UsageError
 from dedupaudit.history.memory import Forgetful, Memory, memory_of
+from dedupaudit.interrupt import held
 from dedupaudit.judging import Tally, has_thresholds, tolerances
 from dedupaudit.locking import locked
 from dedupaudit.masking import mask_of
@@ -124,15 +125,17 @@ def reported(settings: Settings, tables: tuple[str, ...], command: str, run: _Ru
         watch.memory = memory
         with watch.mask.errors() if watch.mask else nullcontext():
             outcome = run_with_sink(settings, tables, command, run, watch, watch.mask)
-        outcome = watch.judged(outcome)
-        code = outcome.exit_code(options.fail_on, exit_zero=options.exit_zero)
-        memory.keep(outcome.report, code)
-        try:
-            told(outcome, options)
-        except BaseException:
-            # It would be known to the next run, and nobody has seen it.
-            memory.withdraw()
-            raise
+        # All that the run is going to see has been seen: a signal waits until it is told.
+        with held():
+            outcome = watch.judged(outcome)
+            code = outcome.exit_code(options.fail_on, exit_zero=options.exit_zero)
+            memory.keep(outcome.report, code)
+            try:
+                told(outcome, options)
+            except BaseException:
+                # It would be known to the next run, and nobody has seen it.
+                memory.withdraw()
+                raise
         # Who stopped the run does not want to wait for others to be told: the next one tells them.
         is_told = outcome.signum is not None or notify(receivers, options, outcome.report, memory)
     return code if is_told or code else ExitCode.INCOMPLETE
@@ -210,18 +213,26 @@ def run_with_sink(
         learn=mask.learn if mask else None,
     )
     collect_seldom()
-    with ExitStack() as stack:
-        progress = progress_for(options, stack)
-        write: FindingSink | None = None
-        if options.findings is not None:
-            from dedupaudit.reports.findings import open_findings
+    outcome: Outcome | None = None
+    try:
+        with ExitStack() as stack:
+            progress = progress_for(options, stack)
+            write: FindingSink | None = None
+            if options.findings is not None:
+                from dedupaudit.reports.findings import open_findings
 
-            write = stack.enter_context(open_findings(Path(options.findings), options.memory_limit)).write
-        outcome = run(request, progress, watch.sink(write) if watch else write)
-        if mask:
-            # Inside the block, so that the file of findings is not put in its place.
-            mask.refuse_unknown()
-        return outcome
+                write = stack.enter_context(open_findings(Path(options.findings), options.memory_limit)).write
+            seen = run(request, progress, watch.sink(write) if watch else write)
+            if mask:
+                # Inside the block, so that the file of findings is not put in its place.
+                mask.refuse_unknown()
+            outcome = seen
+    except Cancelled as cancelled:
+        if outcome is None:
+            raise
+        # The file of findings stays as it was; what was seen is told.
+        outcome = replace(outcome, signum=cancelled.signum)
+    return outcome
 
 
 def collect_seldom() -> None:

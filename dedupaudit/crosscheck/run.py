@@ -54,9 +54,9 @@ def crosscheck(
     building = request.building(sink)
     try:
         crosscheck_into(building, settings, request, interrupt=interrupt, progress=progress, announce=announce)
+        return building.outcome()
     except Cancelled as cancelled:
         return building.outcome(cancelled.signum)
-    return building.outcome()
 
 
 def crosscheck_into(

@@ -57,9 +57,9 @@ def read_logs(
     with History(request.memory_limit) as history:
         try:
             logs_into(building, settings, request, history, interrupt=interrupt, progress=progress)
+            return building.outcome()
         except Cancelled as cancelled:
             return building.outcome(cancelled.signum)
-        return building.outcome()
 
 
 def logs_into(

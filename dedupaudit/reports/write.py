@@ -16,6 +16,7 @@ from typing import BinaryIO, Self, TextIO
 
 from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, OutputError, UsageError
+from dedupaudit.interrupt import held
 
 _FULL = {
     errno.ENOSPC: "free some space, or name a file on another disk",
@@ -34,9 +35,15 @@ _MISPLACED = {
 def write_report(path: Path | None, render: Callable[[TextIO], None]) -> None:
     """Render to a file, or to stdout where `path` is None or `-`.
 
-    A file is UTF-8 and takes the old one's place only when it is whole. Raises UsageError for a place that cannot be
-    written, OutputError where writing failed midway, BrokenPipeError for a reader that went away.
+    A file is UTF-8 and takes the old one's place only when it is whole; a signal waits until then. Raises UsageError
+    for a place that cannot be written, OutputError where writing failed midway, BrokenPipeError for a reader that went
+    away.
     """
+    with held():
+        _write(path, render)
+
+
+def _write(path: Path | None, render: Callable[[TextIO], None]) -> None:
     if path is None or str(path) == "-":
         render(sys.stdout)
         sys.stdout.flush()
@@ -101,16 +108,17 @@ class Replacing:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         """Put the file in its place, or leave no trace of it."""
-        try:
-            if error is None and not self.discarded:
-                with explained(self.path):
-                    self._commit()
-        finally:
-            with suppress(OSError):
-                self.stream.close()
-            if self.is_regular:
+        with held():
+            try:
+                if error is None and not self.discarded:
+                    with explained(self.path):
+                        self._commit()
+            finally:
                 with suppress(OSError):
-                    self.written.unlink()
+                    self.stream.close()
+                if self.is_regular:
+                    with suppress(OSError):
+                        self.written.unlink()
 
     def _commit(self) -> None:
         self.stream.close()

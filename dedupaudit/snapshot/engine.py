@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dedupaudit.display import visible
 from dedupaudit.errors import SourceError
-from dedupaudit.interrupt import passed_on
+from dedupaudit.interrupt import held, passed_on
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,6 +34,8 @@ class Engine:
 
         with explained():
             self.folder = Path(tempfile.mkdtemp(prefix="dedupaudit-"))
+        # At the latest when the process ends: a signal may come before anybody has this engine to close it.
+        self._remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         try:
             with explained(self.folder):
                 self.connection: duckdb.DuckDBPyConnection = duckdb.connect(
@@ -49,7 +52,7 @@ class Engine:
                 # The file is deleted in the next moment: nothing needs to be made tidy in it.
                 self.connection.execute("PRAGMA disable_checkpoint_on_shutdown")
         except BaseException:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._remove()
             raise
 
     def __enter__(self) -> Engine:
@@ -62,9 +65,12 @@ class Engine:
 
     def close(self) -> None:
         """Drop everything."""
-        self.connection.interrupt()
-        self.connection.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with held():
+            try:
+                self.connection.interrupt()
+                self.connection.close()
+            finally:
+                self._remove()
 
 
 @contextmanager

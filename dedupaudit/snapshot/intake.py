@@ -9,6 +9,7 @@ from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
+from dedupaudit.interrupt import held
 from dedupaudit.snapshot.engine import Engine, explained
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ class Intake:
     def __exit__(
         self, failed: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        if failed is None:
-            self.finish()
-        else:
+        try:
+            if failed is None:
+                self.finish()
+        finally:
             self.abandon()
 
     def sink(self) -> BinaryIO:
@@ -54,7 +56,7 @@ class Intake:
         self._loader.finish()
 
     def abandon(self) -> None:
-        """End without loading what is left."""
+        """End without loading what is left; after `finish` nothing is."""
         self._loader.abandon()
 
 
@@ -106,25 +108,30 @@ class _Loader:
         self._failure: BaseException | None = None
         # Few, so that a slow disk slows the stream down and does not fill with pieces.
         self._queue: Queue[Path | None] = Queue(maxsize=4)
+        # Begun with the first piece, when somebody has it to end: it must not outlive the engine that it works with.
         self._thread = Thread(target=self._run, name="load", daemon=True)
-        self._thread.start()
 
     def load(self, path: Path) -> None:
+        if self._thread.ident is None:
+            with held():
+                self._thread.start()
         self._queue.put(path)
         self._complain()
 
     def finish(self) -> None:
-        self._queue.put(None)
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._queue.put(None)
+            self._thread.join()
         self._complain()
 
     def abandon(self) -> None:
         """End the thread without loading what is left."""
         if self._thread.is_alive():
-            self._failure = self._failure or RuntimeError("abandoned")
-            self._engine.connection.interrupt()
-            self._queue.put(None)
-            self._thread.join()
+            with held():
+                self._failure = self._failure or RuntimeError("abandoned")
+                self._engine.connection.interrupt()
+                self._queue.put(None)
+                self._thread.join()
 
     def _complain(self) -> None:
         if self._failure is not None:

@@ -5,26 +5,27 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Timer
 
 import pytest
 
 from dedupaudit.errors import Cancelled
-from dedupaudit.interrupt import passed_on, stopping
+from dedupaudit.interrupt import passed_on, stop
 from dedupaudit.snapshot.engine import Engine, explained
 
 # Takes minutes, in pieces after each of which the engine looks for signals.
 LONG = "SELECT range % 7777777 AS k, COUNT(*) FROM range(3000000000) GROUP BY k"
 
 
-@pytest.fixture
+@contextmanager
 def signalled() -> Iterator[None]:
     """Send the process a signal 0.2 s from now, and let its handler raise what the program's own does."""
 
-    def stop(signum: int, _frame: object) -> None:
-        raise stopping(signum)
+    def handler(signum: int, _frame: object) -> None:
+        stop(signum, at_once=False)
 
-    before = signal.signal(signal.SIGUSR1, stop)
+    before = signal.signal(signal.SIGUSR1, handler)
     timer = Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1))
     timer.start()
     try:
@@ -34,10 +35,9 @@ def signalled() -> Iterator[None]:
         signal.signal(signal.SIGUSR1, before)
 
 
-@pytest.mark.usefixtures("signalled")
 def test_a_signal_in_mid_statement_is_no_failure_of_the_engine() -> None:
     with Engine(64_000_000) as engine:
-        with pytest.raises(Cancelled) as caught, explained():
+        with pytest.raises(Cancelled) as caught, signalled(), explained():
             engine.connection.execute(LONG)
         assert caught.value.signum == signal.SIGUSR1
 

@@ -45,7 +45,7 @@ class Beside:
         self._session: Session | None = None
         self._closed = False
         self._found: Survey | None = None
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._thread = Thread(target=self._run, name="survey", daemon=True)
         self._thread.start()
 

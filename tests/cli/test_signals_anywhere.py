@@ -1,0 +1,165 @@
+"""Signals at moments that nobody hits by chance: between two looks, in the middle of the report, while it all ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dedupaudit.errors import Cancelled
+from dedupaudit.interrupt import Interrupt, Runtime
+from dedupaudit.main import run
+from tests.cli.launching import completed, default_signals, with_checkout
+from tests.cli.reading import report_of, valid_report
+from tests.conftest import Completed
+
+# Sends this process a signal just before something in it is called for the nth time.
+_SCRIPT = """
+import functools, importlib, os, sys
+place, number = sys.argv[1], int(sys.argv[2])
+del sys.argv[1:3]
+from dedupaudit.main import main
+place, _, nth = place.partition("@")
+module, _, path = place.partition(":")
+*inside, name = path.split(".")
+owner = functools.reduce(getattr, inside, importlib.import_module(module))
+called, calls = getattr(owner, name), []
+def signalled(*args, **named):
+    calls.append(1)
+    if len(calls) == int(nth or 1):
+        os.kill(os.getpid(), number)
+    return called(*args, **named)
+setattr(owner, name, signalled)
+main()
+"""
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Path:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def env(clean_env: dict[str, str], temporary: Path) -> dict[str, str]:
+    return {**with_checkout(clean_env), "TMPDIR": str(temporary), "DEDUPAUDIT_MASK_KEY": "0123456789abcdef" * 2}
+
+
+def signalled_at(place: str, arguments: list[str], env: dict[str, str], cwd: Path, script: str = _SCRIPT) -> Completed:
+    """Run the program, which a SIGTERM meets at `place`, as `module:name@nth`; nothing but the signal may be told."""
+    command = [sys.executable, "-c", script, place, str(int(signal.SIGTERM)), *arguments]
+    with subprocess.Popen(
+        command,
+        env=env,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=default_signals,
+    ) as process:
+        done = completed(process)
+    for word in (b"Traceback", b"defect", b"Exception ignored", b"leaked"):
+        assert word not in done.err, done.err
+    assert list(Path(env["TMPDIR"]).iterdir()) == []
+    return done
+
+
+@pytest.mark.parametrize("more", [[], ["--mask", "activities.device_id"]], ids=["plain", "masked"])
+@pytest.mark.parametrize("place", ["dedupaudit.main:_prepare_streams", "dedupaudit.commands.running:run_with_sink"])
+def test_before_anything_was_seen_it_is_the_signal_alone(
+    env: dict[str, str], tmp_path: Path, duplicates: Path, place: str, more: list[str]
+) -> None:
+    done = signalled_at(place, ["scan", "--db", f"sqlite:///{duplicates}", "-f", "json", *more], env, tmp_path)
+    assert (done.code, done.out, done.err) == (143, b"", b"")
+
+
+def test_when_all_was_seen_the_report_is_owed(env: dict[str, str], tmp_path: Path, duplicates: Path) -> None:
+    arguments = ["scan", "--db", f"sqlite:///{duplicates}", "-f", "json"]
+    done = signalled_at("dedupaudit.worst:Worst.findings", arguments, env, tmp_path)
+    report = report_of(done)
+    assert done.code == 143
+    assert report["complete"] is False
+    assert report["findings"]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "dedupaudit.commands.running:Watch.judged",
+        "dedupaudit.history.remembering:Remembering.keep",
+        "dedupaudit.reports.json:json_safe@2",
+    ],
+)
+def test_a_report_is_not_cut_off(env: dict[str, str], tmp_path: Path, duplicates: Path, place: str) -> None:
+    done = signalled_at(place, ["scan", "--db", f"sqlite:///{duplicates}", "-f", "json"], env, tmp_path)
+    assert done.code == 143
+    assert report_of(done)["findings"]
+
+
+def test_a_file_of_findings_that_is_not_ready_costs_no_report(
+    env: dict[str, str], tmp_path: Path, duplicates: Path
+) -> None:
+    (tmp_path / "all.parquet").write_bytes(b"the last one")
+    arguments = ["scan", "--db", f"sqlite:///{duplicates}", "-f", "json", "--findings", "all.parquet", "-o", "report"]
+    done = signalled_at("dedupaudit.reports.parquet:_convert", arguments, env, tmp_path)
+    assert done.code == 143
+    assert valid_report((tmp_path / "report").read_bytes())["findings"]
+    assert (tmp_path / "all.parquet").read_bytes() == b"the last one"
+    assert [name for name in os.listdir(tmp_path) if name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "dedupaudit.snapshot.crossing:Crossing._run",
+        "dedupaudit.snapshot.intake:_Loader.finish",
+        "dedupaudit.snapshot.engine:Engine.close",
+    ],
+)
+def test_the_engine_is_gone_whenever_it_comes(
+    env: dict[str, str], tmp_path: Path, two_tables: Path, place: str
+) -> None:
+    (tmp_path / "objects").mkdir()
+    arguments = [
+        "crosscheck",
+        "--db",
+        f"sqlite:///{two_tables}",
+        "--objects",
+        f"file://{tmp_path}/objects",
+        "-f",
+        "json",
+    ]
+    done = signalled_at(place, arguments, env, tmp_path)
+    assert done.code == 143
+    assert report_of(done)["complete"] is False
+
+
+def test_while_python_ends_it_is_silent(env: dict[str, str], tmp_path: Path, duplicates: Path) -> None:
+    script = "import atexit, os, sys\natexit.register(os.kill, os.getpid(), int(sys.argv[2]))\ndel sys.argv[1:3]\n"
+    script += "from dedupaudit.main import main\nmain()"
+    arguments = ["scan", "--db", f"sqlite:///{duplicates}", "-f", "json"]
+    done = signalled_at("", arguments, env, tmp_path, script)
+    assert (done.code, done.err) == (-signal.SIGTERM, b"")
+    assert report_of(done)["complete"] is True
+
+
+def test_what_a_library_makes_of_it_is_no_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library in C drops what the signal's handler raised, and raises an error of its own."""
+
+    def fails(*_args: object, **_named: object) -> int:
+        raise RuntimeError("Query interrupted")
+
+    monkeypatch.setattr("dedupaudit.commands.cli.cli.main", fails)
+    with pytest.raises(Cancelled):
+        run(["scan"], Runtime(Interrupt(signum=signal.SIGTERM)))
+    assert run(["scan"], Runtime()) == 70
+
+
+def test_nobody_takes_it_for_a_failure_of_his_own() -> None:
+    """Libraries pass over what they catch by `except Exception`, and so the signal, and the run would go on."""
+    assert not issubclass(Cancelled, Exception)
