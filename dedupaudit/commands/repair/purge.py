@@ -19,7 +19,7 @@ Examples:
   dedupaudit repair purge activities --older-than 30d --db sqlite:///app.db
   dedupaudit repair purge activities --older-than 30d --confirm activities
 
-Drop the quarantine of TABLE's runs that ended longer ago, for good: they can not be undone any more. Quarantine holds
+Drop the quarantine of TABLE's runs that ended longer ago, for good: they cannot be undone any more. Quarantine holds
 whole rows, personal data among them: purge it as your rules for such data say. The journal stays; it holds no row.
 """
 
