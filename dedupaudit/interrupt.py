@@ -90,13 +90,17 @@ def stop(signum: int, *, at_once: bool) -> None:
     raise Cancelled(signum)
 
 
+# What is said in place of what the handler raised: by DuckDB, and by SQLite when it was in a function of ours.
+_DROPPED = ("Query interrupted", "user-defined function raised exception")
+
+
 @contextmanager
 def passed_on() -> Iterator[None]:
-    """Raise Cancelled where DuckDB was at work when the handler raised: it drops that for an error of its own."""
+    """Raise Cancelled where a library in C was at work when the handler raised: it makes that an error of its own."""
     try:
         yield
-    except RuntimeError as error:
-        if _stopped_by is None or str(error) != "Query interrupted":
+    except Exception as error:
+        if _stopped_by is None or str(error) not in _DROPPED:
             raise
         raise Cancelled(_stopped_by) from error
 

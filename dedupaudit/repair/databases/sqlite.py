@@ -15,6 +15,7 @@ from urllib.parse import quote as percent
 from dedupaudit.config import DatabaseSettings
 from dedupaudit.display import visible
 from dedupaudit.errors import AuditError, Locked, Refused, SourceError
+from dedupaudit.interrupt import passed_on
 from dedupaudit.processes import begun
 from dedupaudit.repair.databases.protocol import RUN_COLUMNS, Inspection, Own, digest_of
 from dedupaudit.repair.databases.sqlite_inspect import inspect
@@ -125,7 +126,8 @@ class SqliteRepair:
     @contextmanager
     def _failures(self) -> Iterator[None]:
         try:
-            yield
+            with passed_on():
+                yield
         except sqlite3.Error as error:
             raise self._explained(error) from error
 
