@@ -180,7 +180,8 @@ class Upload:
     def _failure(self, error: BaseException) -> IngestError | None:
         """Return what an upload's error means to the client; None where it is one already, or none of these."""
         if isinstance(error, UsageError):
-            return self._impossible(error)
+            # What the store has there today may be the reason, such as a file in a folder's place.
+            return self._impossible(error, permanent=False)
         if isinstance(error, SourceError):
             return self._failed("could not be stored", error)
         if isinstance(error, DBAPIError):
@@ -234,8 +235,9 @@ class Upload:
         telling.already(shot.id)
         return Uploaded(shot.id, place, url, duplicate=True)
 
-    def _impossible(self, error: UsageError) -> Rejected:
-        return Rejected(f"the picture {self._shown} cannot be an object: {error.message}", error.hint)
+    def _impossible(self, error: UsageError, *, permanent: bool = True) -> Rejected:
+        message = f"the picture {self._shown} cannot be an object: {error.message}"
+        return Rejected(message, error.hint, permanent=permanent)
 
     def _failed(self, what: str, error: SourceError) -> UploadFailed:
         # What the store advises is for those who run the backend; the client can only send it again.

@@ -24,6 +24,8 @@ _DRAFTS = b"_dedupaudit"
 _ATTEMPTS = 50
 """How often a folder may be gone again before it is used, because somebody deleted the last object in it."""
 _PIECE = 1 << 20
+_LONGEST_NAME = 255
+"""Bytes. Some file systems take fewer, and say so when a file is written."""
 _LAST = "\udcff" * 256
 """Behind a prefix, no key comes after this one: it is longer than a name can be, and of the last byte."""
 _OPENED = "/proc/self/fd"
@@ -119,7 +121,7 @@ class LocalStore:
     def _place(self, key: str) -> tuple[bytes, bytes]:
         """Return the real folder of a key, and its name in there."""
         raw = path_of_key(key)
-        if raw is None:
+        if raw is None or any(len(part) > _LONGEST_NAME for part in raw.split(b"/")):
             raise self._impossible(key)
         above, _, name = raw.rpartition(b"/")
         folder = os.path.realpath(os.path.join(self._root, above))
@@ -187,7 +189,8 @@ class LocalStore:
     def _impossible(self, key: str) -> UsageError:
         return UsageError(
             f"{self.shown} cannot have an object of the key {visible(key)}",
-            "a file's key has no empty part, no `.`, `..` or NUL, no name over 255 bytes, and is not a folder's",
+            "a file's key has no empty part, no `.`, `..` or NUL, no name over 255 bytes, and is neither a folder's nor"
+            " below another file's",
         )
 
     def _failed(self, key: str, verb: str, error: OSError) -> SourceError | UsageError:
