@@ -46,6 +46,8 @@ class PastRun:
     findings: int
     by_severity: dict[str, int]
     sources: tuple[str, ...]
+    places: tuple[str, ...]
+    """Which databases, stores and logs they were: two databases may have one name."""
     confirmed: int | None
     new: int | None
     gone: int | None
@@ -64,8 +66,13 @@ def runs(connection: sqlite3.Connection, target: str | None, most: int) -> list[
 
 def _run(connection: sqlite3.Connection, row: tuple[object, ...], target: str | None) -> PastRun:
     number, ident, command, started, finished, complete, version, code, findings, high, medium, low = row
-    query = "SELECT DISTINCT source FROM history.sources WHERE run = ? ORDER BY source"
-    sources = tuple(str(one[0]) for one in connection.execute(query, (number,)))
+    # The scope of objects says which rows they were held against, too.
+    query = """
+        SELECT DISTINCT source, CASE WHEN source = 'objects' THEN address ELSE scope END
+        FROM history.sources WHERE run = ? ORDER BY 1, 2
+    """
+    found_in = connection.execute(query, (number,)).fetchall()
+    sources = tuple(dict.fromkeys(str(source) for source, _place in found_in))
     found, opened, closed, all_seen = connection.execute(_COUNTS, {"run": number, "target": target}).fetchone()
     return PastRun(
         id=str(ident),
@@ -78,6 +85,7 @@ def _run(connection: sqlite3.Connection, row: tuple[object, ...], target: str | 
         findings=_whole(findings),
         by_severity={"high": _whole(high), "medium": _whole(medium), "low": _whole(low)},
         sources=sources,
+        places=tuple(str(place) for _source, place in found_in),
         confirmed=_whole(found) if all_seen else None,
         new=_whole(opened) if all_seen else None,
         gone=_whole(closed) if all_seen else None,

@@ -65,6 +65,14 @@ def test_a_table_has_a_trend_of_its_own(scan, run: Run) -> None:  # type: ignore
     assert run("history", "--table", "processes", "-f", "json").json() == {"runs": []}
 
 
+def test_two_databases_of_one_name_have_no_trend_in_common(scan, run: Run) -> None:  # type: ignore[no-untyped-def]
+    scan("a", "a")
+    last = [scan(*ids, name=name).json()["run"]["id"] for ids, name in ((("a",), "app.db"), (("b",) * 4, "b.db"))]
+    text = run("history").out.decode()
+    assert f"scan of db, 2 runs, the last {last[0]}\n" in text
+    assert f"scan of db, 1 run, the last {last[1]}\n" in text
+
+
 def test_a_stream_of_ascii_gets_ascii(scan, run: Run) -> None:  # type: ignore[no-untyped-def]
     scan("a", "a")
     assert run("history", env={"PYTHONIOENCODING": "ascii"}).out.isascii()

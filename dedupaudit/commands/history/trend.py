@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
@@ -75,17 +76,20 @@ def _when(moment: str) -> str:
 
 def _sparklines(past: Sequence[PastRun], table: str | None, bars: str, width: int) -> list[str]:
     """Return a trend for each command and its sources: runs over different sources have none in common."""
-    series: dict[tuple[str, tuple[str, ...]], list[PastRun]] = {}
+    series: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[PastRun]] = {}
     for one in past:
-        series.setdefault((one.command, one.sources), []).append(one)
+        series.setdefault((one.command, one.sources, one.places), []).append(one)
+    alike = Counter(key[:2] for key in series)
     points = max(min(_POINTS, width - 20), 8)
     lines = []
-    for (command, sources), runs in list(series.items())[-_SERIES:]:
+    for (command, sources, _places), runs in list(series.items())[-_SERIES:]:
         found = [one.findings if table is None else one.confirmed for one in runs][-points:]
         new = [one.new for one in runs][-points:]
         what = f"{visible(command)} of {visible(', '.join(sources), 60)}" if sources else visible(command)
+        # Two databases of one name: which of them it is, its newest run says.
+        which = f", the last {visible(runs[-1].id)}" if alike[command, sources] > 1 else ""
         lines += [
-            f"{what}, {plural(len(found), 'run')}",
+            f"{what}, {plural(len(found), 'run')}{which}",
             f"  findings  {sparkline(found, bars)}  {_range(found)}",
             f"  new       {sparkline(new, bars)}  {_range(new)}",
         ]
@@ -114,7 +118,8 @@ def _range(values: Sequence[int | None]) -> str:
 
 def run_json(one: PastRun) -> dict[str, object]:
     """Return a run as a document."""
-    return {**asdict(one), "sources": list(one.sources), "still": one.still}
+    told = {name: value for name, value in asdict(one).items() if name != "places"}
+    return {**told, "sources": list(one.sources), "still": one.still}
 
 
 def pruned_lines(pruned: Pruned, store: str, *, dry_run: bool) -> list[str]:
