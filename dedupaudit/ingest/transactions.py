@@ -66,7 +66,9 @@ def in_transaction(
 
 
 class _Unreachable(Exception):
-    def __init__(self, error: DBAPIError) -> None:
+    """Nothing was begun."""
+
+    def __init__(self, error: Exception) -> None:
         super().__init__()
         self.error = error
 
@@ -94,7 +96,13 @@ def _in_connection(connection: Connection, work: Callable[[Connection], T], one_
         done = work(connection)
         connection.commit()
         return done
-    restore = _begin(connection, one_insert)
+    driver_error = connection.dialect.loaded_dbapi.Error
+    try:
+        restore = _begin(connection, one_insert)
+    except driver_error as error:
+        # SQLAlchemy does not wrap what is asked beside its statements. A server that restarted is met first here.
+        connection.invalidate()
+        raise _Unreachable(error) from error
     raw: Any = connection.connection.dbapi_connection
     if one_insert and connection.dialect.driver == "psycopg2" and raw.status == _PSYCOPG2_READY:
         return _by_itself(connection, raw, work)
@@ -109,14 +117,23 @@ def _in_connection(connection: Connection, work: Callable[[Connection], T], one_
 
 def _by_itself(connection: Connection, raw: Any, work: Callable[[Connection], T]) -> T:
     """Do one INSERT as the transaction that it is by itself: the server is asked once, and not for BEGIN and COMMIT."""
+    driver_error = connection.dialect.loaded_dbapi.Error
     before = raw.autocommit
     try:
-        raw.autocommit = True
+        try:
+            raw.autocommit = True
+        except driver_error as error:
+            connection.invalidate()
+            raise _Unreachable(error) from error
         done = work(connection)
         connection.commit()
     finally:
-        if not raw.closed:
+        # Where the engine has a level of its own, the server is told of both: if that is gone, the work is done or not
+        # all the same.
+        try:
             raw.autocommit = before
+        except driver_error:
+            connection.invalidate()
     return done
 
 

@@ -22,6 +22,10 @@ from tests.servers.proxy import Proxy
 
 SERVERS = pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
 LEVEL = {"postgresql": "SHOW transaction_isolation", "mariadb": "SELECT @@tx_isolation"}
+KILL = {
+    "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
+    "mariadb": ("SELECT connection_id()", "KILL {}"),
+}
 ROWS = "INSERT INTO activities (id, device_id, type, timestamp) VALUES ('a', 'd', 'click', 0), ('b', 'd', 'click', 0)"
 
 
@@ -164,8 +168,7 @@ def test_serialization_failures_are_worth_another_try(database: Database) -> Non
 @SERVERS
 def test_a_session_that_is_killed_in_the_middle_is_tried_again(database: Database) -> None:
     database.run(ROWS)
-    kill = {"postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})")}
-    asked, end = kill.get(database.name, ("SELECT connection_id()", "KILL {}"))
+    asked, end = KILL[database.name]
     tries = []
 
     def work(connection: Connection) -> None:
@@ -208,6 +211,42 @@ def test_a_commit_that_was_done_but_never_answered_is_one_row(database: Database
         assert outcomes == [Stored("a", duplicate=True), Stored("b", duplicate=False)]
         engine.dispose()
     assert stored_ids(database) == ["a", "b", "warm-up"]
+
+
+@SERVERS
+@pytest.mark.parametrize("level", ["AUTOCOMMIT", "SERIALIZABLE"])
+def test_a_pooled_connection_that_died_is_replaced(database: Database, level: str) -> None:
+    """The server is asked for the level beside SQLAlchemy's statements, and the driver's bare error came through."""
+    engine = database.new_engine(isolation_level=level, pool_size=1, max_overflow=0)
+    writer = ActivityWriter(engine)
+    writer.write(activity("a"))
+    ask, kill = KILL[database.name]
+    with engine.connect() as connection:
+        session = connection.exec_driver_sql(ask).scalar()
+    database.ask_elsewhere(kill.format(session))
+    assert writer.write(activity("b")) == Stored("b")
+    with engine.connect() as connection:
+        session = connection.exec_driver_sql(ask).scalar()
+    database.ask_elsewhere(kill.format(session))
+    assert writer.write_batch([activity("b"), activity("c")]) == [Stored("b", duplicate=True), Stored("c")]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_server_that_goes_after_the_insert_takes_no_answer_along(database: Database) -> None:
+    engine = database.new_engine(isolation_level="SERIALIZABLE")
+    writer = ActivityWriter(engine)
+    writer.write(activity("a"))
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def end(connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
+        raw: Any = connection.connection.dbapi_connection
+        if statement.startswith("INSERT"):
+            database.ask_elsewhere(f"SELECT pg_terminate_backend({raw.info.backend_pid}, 60000)")
+
+    assert writer.write(activity("b")) == Stored("b")
+    assert stored_ids(database) == ["a", "b"]
+    engine.dispose()
 
 
 @SERVERS
