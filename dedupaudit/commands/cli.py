@@ -126,8 +126,8 @@ class _Program(LazyGroup):
     table=COMMANDS,
     package="dedupaudit.commands",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    help=f"{EXAMPLES}\nFinds duplicate IDs in a database, explains them, and says what it did not look at. Audits only read;"
-    " `repair` and `migrate` change data, by a plan, after asking.",
+    help=f"{EXAMPLES}\nFinds duplicate IDs in a database, explains them, and says what it did not look at. Audits only"
+    " read; `repair` and `migrate` change data, by a plan, after asking.",
     epilog=EPILOG,
 )
 @click.version_option(__version__, "--version", prog_name="dedupaudit")
