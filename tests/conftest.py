@@ -7,7 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.oss.fixtures import oss
 from tests.servers.fixtures import mariadb, postgresql, redis
+from tests.warm import WarmStarter
 
 __all__ = ["mariadb", "oss", "postgresql", "redis"]
 
@@ -43,6 +44,7 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 ROOT = Path(__file__).parent.parent
+_CHECKOUT = {"PYTHONPATH": str(ROOT)}
 
 # Tests that call the program's functions in this very process must not reach the developer's own history.
 _STATE = TemporaryDirectory(prefix="dedupaudit-tests-")
@@ -98,28 +100,38 @@ class SqliteDb(Protocol):
     def __call__(self, sql: str | Iterable[str], name: str = "app.db") -> Path: ...
 
 
-@pytest.fixture
-def clean_env(tmp_path: Path) -> dict[str, str]:
-    """Return an environment without settings of this program, and with homes that are empty."""
-    home = tmp_path / "home"
-    home.mkdir(exist_ok=True)
+def _own_env() -> dict[str, str]:
     env = {
         name: value
         for name, value in os.environ.items()
         if name not in _FOREIGN_NAMES and not name.startswith(_FOREIGN)
     }
-    folders = {"XDG_CONFIG_HOME": str(home / ".config"), "XDG_STATE_HOME": str(home / ".local/state")}
-    return env | {"HOME": str(home), "LC_ALL": "C.UTF-8", "TZ": "UTC"} | folders
+    return env | {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
 @pytest.fixture
-def run(tmp_path: Path, clean_env: dict[str, str]) -> Run:
+def clean_env(tmp_path: Path) -> dict[str, str]:
+    """Return an environment without settings of this program, and with homes that are empty."""
+    home = tmp_path / "home"
+    home.mkdir(exist_ok=True)
+    folders = {"XDG_CONFIG_HOME": str(home / ".config"), "XDG_STATE_HOME": str(home / ".local/state")}
+    return _own_env() | {"HOME": str(home)} | folders
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmStarter]:
+    """Return what starts this checkout's program, and not whichever this Python has an editable install of."""
+    starter = WarmStarter(_own_env() | _CHECKOUT)
+    yield starter
+    starter.close()
+
+
+@pytest.fixture
+def run(tmp_path: Path, clean_env: dict[str, str], warm: WarmStarter) -> Run:
     """Return a function that runs this checkout's program in a process of its own.
 
     `env` is added to a clean environment.
     """
-    # Not whichever checkout this Python has an editable install of.
-    checkout = {"PYTHONPATH": str(ROOT)}
 
     def run_program(
         *args: str | os.PathLike[str],
@@ -128,15 +140,20 @@ def run(tmp_path: Path, clean_env: dict[str, str]) -> Run:
         stdin: bytes = b"",
         timeout: float = 60,
     ) -> Completed:
-        done = subprocess.run(
-            [sys.executable, "-m", "dedupaudit", *[os.fspath(argument) for argument in args]],
-            cwd=cwd or tmp_path,
-            env={**clean_env, **checkout, **(env or {})},
-            input=stdin,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-        )
+        arguments = [os.fspath(argument) for argument in args]
+        wanted = {**clean_env, **_CHECKOUT, **(env or {})}
+        if warm.can(wanted):
+            done = warm.run(arguments, wanted, cwd or tmp_path, stdin, timeout)
+        else:
+            done = subprocess.run(
+                [sys.executable, "-m", "dedupaudit", *arguments],
+                cwd=cwd or tmp_path,
+                env=wanted,
+                input=stdin,
+                capture_output=True,
+                timeout=timeout,
+                check=False,
+            )
         return Completed(done.returncode, done.stdout, done.stderr)
 
     return run_program

@@ -152,7 +152,7 @@ def test_an_empty_folder_and_one_that_is_not_there(check: Check, tmp_path: Path)
     (tmp_path / "empty").mkdir()
     url = f"file://{tmp_path}"
     nothing_judged(check("--objects", f"{url}/empty"), f"{url}/empty is empty, and 7 rows name objects", "wrong bucket")
-    nothing_judged(check("--objects", f"{url}/nowhere"), f"there is no folder {url}/nowhere", "check --objects")
+    nothing_judged(check("--objects", f"{url}/nowhere"), f"there is no folder {url}/nowhere", "check the URL")
 
 
 def test_an_empty_prefix_and_more_missing_than_allowed(check: Check, oss: FakeOss) -> None:
