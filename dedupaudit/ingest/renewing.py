@@ -43,8 +43,8 @@ class Leases:
             self._count += 1
             handle = str(self._count)
             self._claims[handle] = key, token, shown
-        self._renewal.add(handle, handle, shown)
         try:
+            self._renewal.add(handle, handle, shown)
             yield
         finally:
             self._renewal.remove(handle)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from threading import Event
+from threading import Event, Thread
+
+import pytest
 
 from dedupaudit.ingest.protections.renewal import Renewal
+from dedupaudit.ingest.renewing import Leases
+from dedupaudit.ingest.tables import SCREENSHOTS, describe
+from dedupaudit.ingest.transactions import in_transaction
+from tests.ingest.databases import Database
 
 
 def test_one_that_cannot_be_renewed_takes_no_turn_from_the_others() -> None:
@@ -24,3 +30,18 @@ def test_one_that_cannot_be_renewed_takes_no_turn_from_the_others() -> None:
     assert renewed.wait(60)
     assert renewal.remove("1") and renewal.remove("2")
     assert lost == []
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_where_no_thread_can_be_started_nothing_is_left_behind(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_thread: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    table = in_transaction(database.engine, lambda connection: describe(connection, SCREENSHOTS))
+    leases = Leases(database.engine, table, 60)
+    monkeypatch.setattr(Thread, "start", start)
+    with pytest.raises(RuntimeError), leases.renewed(("screenshot_1",), 0):
+        pass
+    assert not leases._claims and not leases._renewal._held
