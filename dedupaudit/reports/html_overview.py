@@ -56,7 +56,12 @@ def tiles(report: Report) -> list[Tile]:
     summary = report.summary
     severities = listed({str(name): number for name, number in summary.by_severity.items()})
     found = summary.findings
-    made = [Tile(count(found), "finding" if found == 1 else "findings", severities, "bad" if found else "plain")]
+    made = []
+    # A repair's own page looked for nothing: it has not found 0.
+    if found or report.coverage:
+        made.append(
+            Tile(count(found), "finding" if found == 1 else "findings", severities, "bad" if found else "plain")
+        )
     if changes := summary.changes:
         others = f"{changes.known:,} known, {changes.gone:,} gone"
         made.append(Tile(count(changes.new), "new", others, "bad" if changes.new else "plain"))

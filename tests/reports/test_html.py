@@ -246,6 +246,12 @@ def test_clean_page_says_so_and_has_no_findings() -> None:
     assert "Nothing: all that was asked for was looked at" in text_of(root)
 
 
+def test_the_page_of_a_repair_alone_does_not_say_that_nothing_was_found() -> None:
+    (repair,) = golden_report().repairs
+    page = page_of(samples.report(coverage=[], tables={}, repairs=[repair.model_dump()]))
+    assert "findings" not in text_of(next(parsed(page).iter("main")))
+
+
 def test_a_long_name_in_a_narrow_column_breaks_between_its_words() -> None:
     page = page_of(golden_report())
     assert "<td>timeout_<wbr>retry <small>" in page
