@@ -151,10 +151,18 @@ class Locks:
         """How messages name it."""
         return visible(shown_redis(self.url), 300)
 
-    def look(self) -> None:
+    def answers(self) -> None:
         """Raise SourceError where Redis does not answer."""
         with self._explained():
             self.client.ping()
+
+    def look(self) -> None:
+        """Raise SourceError where Redis is gone, or refuses what locks need: its writers would go on without them."""
+        name = f"{self.prefix}look"
+        with self._explained():
+            self.client.scan(match=name)
+            self.client.set(name, "", nx=True, px=1000)
+            self.client.register_script("return redis.call('DEL', KEYS[1])")(keys=[name])
 
     def remove(self) -> None:
         """Delete the keys; raises SourceError."""
@@ -165,10 +173,16 @@ class Locks:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        from redis import RedisError
+        from redis import RedisError, ResponseError
 
         try:
             yield
+        except ResponseError as error:
+            raise SourceError(
+                f"Redis at {self.shown} refuses what a lock needs: {visible(scrub(str(error)), 300)}",
+                "is it a replica, or its memory full? The login needs SET, DEL, SCAN and EVALSHA for"
+                " dedupaudit_drill_*",
+            ) from None
         except (RedisError, OSError) as error:
             raise SourceError(
                 f"Redis at {self.shown} does not answer: {visible(scrub(str(error)), 300)}",
@@ -184,7 +198,7 @@ def locks_of(url: str | None, name: str) -> Iterator[Locks | None]:
         return
     locks = Locks(url, f"{name}:", open_redis(url))
     try:
-        locks.look()
+        locks.answers()
         yield locks
     finally:
         locks.client.close()

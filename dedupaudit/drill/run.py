@@ -113,6 +113,7 @@ class _Drill:
             locks = stack.enter_context(locks_of(request.redis, scratch.name))
             if locks is not None:
                 self._remove_at_the_end(stack, f"keys of {locks.shown}", locks.remove)
+                locks.look()
             if request.against is not None:
                 self._against = _copied(request, request.against, scratch, self._interrupt)
             results = self._strategies(stack, scratch, objects, locks)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,6 +110,23 @@ def test_a_redis_that_does_not_answer_is_told_before_anything_began(tmp_path: Pa
     with pytest.raises(SourceError, match="does not answer") as caught:
         drilled(sqlite_file(tmp_path), chosen(["redis-lock"]), redis=url)
     assert not isinstance(caught.value, RunFailed)
+    assert os.listdir(temporary) == []
+
+
+@pytest.mark.parametrize("rights", ["+@all -set", "+@all -@scripting", "+@all resetkeys ~mine:*"])
+def test_a_redis_that_refuses_locks_is_told_before_anything_began(
+    tmp_path: Path, temporary: Path, redis: RedisServer, rights: str
+) -> None:
+    """A writer goes on without its lock, and holds: that would be no drill of the lock."""
+    url = redis.url.replace("redis://", "redis://limited:x@")
+    client: Any
+    with closing(redis.client()) as client:
+        client.execute_command("ACL", "SETUSER", "limited", "reset", "on", "nopass", "~*", *rights.split())
+        try:
+            with pytest.raises(SourceError, match="refuses what a lock needs"):
+                drilled(sqlite_file(tmp_path), chosen(["redis-lock"]), redis=url)
+        finally:
+            client.execute_command("ACL", "DELUSER", "limited")
     assert os.listdir(temporary) == []
 
 
