@@ -8,7 +8,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, pairwise
 from typing import Literal
 
 from dedupaudit.drill.messages import Answered, CannotStart, GoOn, Order, Put, Ready, Sweep, Swept, Uploading
@@ -52,7 +52,8 @@ class Observed:
     """What the clients saw, and what the workers told beside their answers. Mutable: it is counted on.
 
     `seconds` are of the requests with which nothing was to go wrong. `errors` counts the answers `failed` by text, less
-    those that were ordered.
+    those that were ordered. `missed`: requests with which something was to go wrong, and did not. Of the plans that had
+    the workers to themselves, `alone`, so many `overlapped`: two of their requests were under way at the same moment.
     """
 
     told: list[Told] = field(default_factory=list)
@@ -64,17 +65,27 @@ class Observed:
     errors: Counter[str] = field(default_factory=Counter)
     unanswered: int = 0
     sweep_error: str = ""
+    missed: int = 0
+    alone: int = 0
+    overlapped: int = 0
 
 
 @dataclass(eq=False)
 class _Course:
-    """A plan under way. `sleeper` is the worker that is stopped in its mid-upload."""
+    """A plan under way. `sleeper` is the worker that is stopped in its mid-upload; `spans`, when workers were at it."""
 
     plan: Plan
     number: int
     senders: list[_Sender] = field(default_factory=list)
     released: set[After] = field(default_factory=lambda: {"start"})
     sleeper: Worker | None = None
+    spans: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def overlapped(self) -> bool:
+        """Say whether two requests were under way at the same moment."""
+        spans = sorted(self.spans)
+        return any(later[0] < earlier[1] for earlier, later in pairwise(spans))
 
 
 @dataclass(eq=False)
@@ -148,6 +159,8 @@ class Clients:
             self._until(lambda: not self._requests)
             self._sweep()
         self.observed.per_second = self._rate()
+        alone = [course for course in self._courses if course.plan.alone]
+        self.observed.alone, self.observed.overlapped = len(alone), sum(course.overlapped for course in alone)
         return self.observed
 
     # ---- the loop
@@ -234,6 +247,8 @@ class Clients:
         seen, plan = self.observed, request.sender.course.plan
         seen.puts += message.puts
         seen.deadlocks += message.deadlocks
+        seen.missed += message.missed
+        request.sender.course.spans.append((message.began, message.began + message.seconds))
         if plan.is_faultless:
             seen.seconds.append(message.seconds)
             if not plan.alone:

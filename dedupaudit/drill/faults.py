@@ -41,6 +41,11 @@ class FaultyStore:
         """Return the request's PUTs."""
         return tuple(self._puts)
 
+    @property
+    def missed(self) -> bool:
+        """Say whether there was no upload although something was to go wrong with it."""
+        return bool(self._fault.slow or self._fault.then)
+
     def put(
         self, key: str, content: bytes, *, content_type: str = "application/octet-stream", overwrite: bool = False
     ) -> bool:
@@ -98,37 +103,52 @@ class FaultyStore:
 class FaultyEngine:
     """Watches an engine: counts its deadlocks, and breaks the connection after a COMMIT where that is ordered.
 
-    The server has committed then, and nobody is told: the error that comes up is the driver's own.
+    The server has committed then, and nobody is told: the error that comes up is the driver's own. Transactions that
+    wrote nothing are not counted: a writer's look at the catalog is no COMMIT of an event.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.deadlocks = 0
         self._commits_left = 0
+        self._wrote = False
         self._break = _BREAKS.get(engine.dialect.driver)
         self._commit = engine.dialect.do_commit
         # There is no event between the COMMIT and its answer.
         engine.dialect.do_commit = self._committing  # type: ignore[assignment]
+        event.listen(engine, "before_cursor_execute", self._read)
+        event.listen(engine, "rollback", self._forget)
         event.listen(engine, "handle_error", self._look_at)
 
     def begin(self, fault: Fault) -> None:
         """Begin a request."""
         self.deadlocks = 0
         self._commits_left = fault.dropped_after
+        self._wrote = False
 
     @property
-    def is_done(self) -> bool:
-        """Say whether the connection was broken, where that was ordered."""
-        return not self._commits_left
+    def missed(self) -> bool:
+        """Say whether the connection was not broken although that was ordered."""
+        return bool(self._commits_left and self._break)
+
+    def _read(self, _connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        self._wrote = self._wrote or not statement.lstrip().upper().startswith(_READING)
+
+    def _forget(self, _connection: Any) -> None:
+        self._wrote = False
 
     def _committing(self, connection: Any) -> None:
+        wrote, self._wrote = self._wrote, False
         self._commit(connection)
-        if self._commits_left:
+        if self._commits_left and wrote:
             self._commits_left -= 1
             if not self._commits_left and self._break:
                 self._break(connection.dbapi_connection)
 
     def _look_at(self, context: ExceptionContext) -> None:
         self.deadlocks += is_deadlock(context.original_exception)
+
+
+_READING = ("SELECT", "SET", "SHOW")
 
 
 def _break_psycopg2(connection: Any) -> None:

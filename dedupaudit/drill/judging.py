@@ -37,6 +37,8 @@ _COLUMNS = {
 }
 _UNFINISHED = ("pending", "uploading")
 _AT_ONCE = 8
+_TELLING = 4
+"""Of so many plans whose requests should overlap, one does, or the machine is to blame."""
 _SURE = 0.9
 """Of a lease, this share is certainly not over, whatever the clocks of server and backend make of it."""
 _Row = Mapping[str, Any]
@@ -206,6 +208,8 @@ def judge(
         number, example = audited.examples.get(check, (0, ""))
         holes += _hole(what, number, [example])
     unclear = _unclear(observed, audited)
+    if observed.missed and strategy.recommended:
+        unclear.append(f"what was to go wrong did not: {plural(observed.missed, 'request')}")
     holes += _hole("unclear", len(unclear), unclear)
     is_broken = bool(audited.high) or any(hole.what not in ("orphans", "unclear") for hole in holes)
     times = sorted(observed.seconds)
@@ -232,31 +236,43 @@ def judge(
 def judge_table(strategy: Strategy, observed: Observed, audited: Audit, shape: TableShape) -> StrategyResult:
     """Return what came of sending the same rows again to the copy of a user's table.
 
-    What a row is like there its triggers decide, so rows are counted and not compared.
+    What a row is like there its triggers decide, so rows are counted and not compared. That none came twice says
+    nothing of events that are not there, or that are there by another key than was sent.
     """
     stored = {one.event.id for one in observed.told if one.ending == "told"}
     told = {one.event.id for one in observed.told}
     distinct = audited.distinct or 0
-    missing = max(0, len(stored) - distinct)
+    missing, lost = max(0, len(stored) - distinct), max(0, len(told) - distinct)
     unclear = _unclear(observed, audited)
+    if lost:
+        unclear.append(f"of {plural(len(told), 'event')} {lost:,} never came into the table")
+    if audited.rows - audited.duplicates > len(told):
+        unclear.append(
+            f"{plural(len(told), 'event')} made {plural(audited.rows - audited.duplicates, 'row')} of another key each:"
+            " something changes the key on its way in"
+        )
+    if observed.requests <= len(told):
+        unclear.append("no event was sent a second time")
+    if not audited.duplicates:
+        unclear += shape.doubts
     holes = [
         *_hole("duplicates", audited.duplicates, [audited.examples.get("duplicate_ids", (0, ""))[1]]),
-        *_hole("lost", max(0, len(told) - distinct), [shape.table]),
+        *_hole("lost", lost, [shape.table]),
         *_hole("wrong_answers", missing, [shape.table]),
     ]
-    is_open = bool(unclear) and not holes
+    is_open = bool(unclear) and not audited.duplicates
     if shape.uncertain and audited.duplicates:
         is_open = True
         unclear.append("something was left out of the copy that may keep duplicates out")
     times = sorted(observed.seconds)
     return StrategyResult(
         strategy,
-        "unknown" if is_open else "broken" if holes else "holds",
+        "unknown" if is_open else "broken" if audited.duplicates else "holds",
         "; ".join([*unclear, *_given_up(observed)]),
         requests=observed.requests,
         rows=audited.rows,
         duplicates=audited.duplicates,
-        lost=max(0, len(told) - distinct),
+        lost=lost,
         wrong_answers=missing,
         deadlocks=observed.deadlocks,
         per_second=observed.per_second,
@@ -279,6 +295,8 @@ def _unclear(observed: Observed, audited: Audit) -> list[str]:
         reasons.append(f"never answered: {plural(observed.unanswered, 'request')}")
     if observed.sweep_error:
         reasons.append(f"the sweep failed: {observed.sweep_error}")
+    if observed.alone >= _TELLING and not observed.overlapped:
+        reasons.append("no two requests were under way at the same moment: this machine is too busy for a drill")
     return reasons
 
 

@@ -78,13 +78,18 @@ class Put(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """From a worker: what the backend said, how long it took, and what it did."""
+    """From a worker: what the backend said, when it began, how long it took, and what it did.
+
+    `began` is of the same clock as a Put's moments. `missed`: what was to go wrong did not.
+    """
 
     number: int
     answer: Answer
+    began: float
     seconds: float
     puts: tuple[Put, ...]
     deadlocks: int
+    missed: bool
 
 
 class Swept(NamedTuple):

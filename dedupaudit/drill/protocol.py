@@ -169,11 +169,13 @@ class TableShape:
     """What (a trigger, a foreign key) and why."""
     uncertain: bool = False
     """Whether something was left out that could keep duplicates out: where they are seen, the verdict is `unknown`."""
+    doubts: tuple[str, ...] = ()
+    """Why real rows may come twice although those of the drill did not: then too the verdict is `unknown`."""
 
 
 @dataclass(frozen=True)
 class DrillResult:
-    """What a drill found. `held`: every recommended strategy that ran did hold, and at least one ran."""
+    """What a drill found. `held`: every recommended strategy that ran did hold."""
 
     database: str
     scratch: str

@@ -130,13 +130,14 @@ class _Worker:
         take: Callable[[Any], Answer] = (
             self._backend.activity if isinstance(order.event, Activity) else self._backend.screenshot
         )
-        began = time.perf_counter()
+        began = time.monotonic()
         try:
             answer = take(order.event)
         except Exception as error:
             answer = Answer("failed", error=_told(error))
-        seconds = time.perf_counter() - began
-        return Answered(order.number, answer, seconds, self._store.puts(), self._engine.deadlocks)
+        seconds = time.monotonic() - began
+        missed = self._store.missed or self._engine.missed
+        return Answered(order.number, answer, began, seconds, self._store.puts(), self._engine.deadlocks, missed)
 
     def sweep(self) -> Swept:
         sweep = getattr(self._backend, "sweep", None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dedupaudit.display import visible
 from dedupaudit.drill.answering import would_duplicate
 from dedupaudit.drill.protocol import DrillResult, Hole, StrategyResult, TableShape
+from dedupaudit.drill.scenario import ENOUGH_IDS
 from dedupaudit.reports.prose import labelled, prose
 from dedupaudit.reports.words import NOT_COUNTED, count, length, plural
 
@@ -111,6 +112,8 @@ def _verdict(result: DrillResult, width: int) -> list[str]:
         said.append(
             f"Holds: {_names(held)}. No duplicate, nothing lost and no wrong answer in {plural(requests, 'request')}."
         )
+        if result.ids < ENOUGH_IDS:
+            said.append(f"So few IDs do not meet every fault: --ids {ENOUGH_IDS} or more do.")
     elif not broken and not unclear:
         said.append("No recommended strategy was tried, so this says nothing of what to use.")
     if by_verdict["hole_not_shown"]:

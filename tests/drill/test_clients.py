@@ -104,10 +104,17 @@ def test_a_lost_answer_is_sent_again_after_the_timeout(send: Send, tmp_path: Pat
 
 def test_those_who_go_together_overlap(send: Send, tmp_path: Path) -> None:
     event = activity("a", seconds=0.3)
-    send(plan(*[Client(event)] * 4, alone=True))
+    observed = send(plan(*[Client(event)] * 4, alone=True))
     begun, ended = noted(tmp_path, "begin", "a"), noted(tmp_path, "end", "a")
     assert len(begun) == 4
     assert max(one["at"] for one in begun) < min(one["at"] for one in ended)
+    assert (observed.alone, observed.overlapped) == (1, 1)
+
+
+def test_those_who_came_one_after_the_other_and_a_fault_without_an_upload_are_told(send: Send) -> None:
+    first, second = Client(activity("a"), Fault(slow=True)), Client(activity("a"), after="answer")
+    observed = send(plan(first, second, alone=True))
+    assert (observed.alone, observed.overlapped, observed.missed) == (1, 0, 1)
 
 
 def test_one_who_waits_for_an_answer_is_sent_after_it(send: Send, tmp_path: Path) -> None:

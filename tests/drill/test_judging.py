@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from dedupaudit.drill.clients import Ending, Observed, Told
-from dedupaudit.drill.judging import Audit, Rows, double_uploads, judge
+from dedupaudit.drill.judging import Audit, Rows, double_uploads, judge, judge_table
 from dedupaudit.drill.messages import Put
-from dedupaudit.drill.protocol import Answer, Event, Said, Strategy, StrategyResult
+from dedupaudit.drill.protocol import Answer, Event, Said, Strategy, StrategyResult, TableShape
 from dedupaudit.drill.scenario import Client, Plan
 from dedupaudit.ingest.events import Activity, Screenshot
 from dedupaudit.stores.local import LocalStore
@@ -204,6 +204,7 @@ def test_an_orphan_is_told_and_breaks_nothing(scene: Scene) -> None:
         (replace(CLEAN, reason="orphan_object of objects: refused"), {}),
         (CLEAN, {"unanswered": 1}),
         (CLEAN, {"sweep_error": "Unavailable: gone"}),
+        (CLEAN, {"alone": 8}),
     ],
 )
 def test_what_nobody_looked_at_is_unknown_and_never_holds(
@@ -217,6 +218,50 @@ def test_what_nobody_looked_at_is_unknown_and_never_holds(
     # What was seen was seen.
     scene.says(replace(CLICK, data=None), "duplicate")
     assert scene.judged(audited=audited, **observed).verdict == "broken"
+
+
+def test_a_fault_that_did_not_happen_proves_nothing_of_what_is_recommended(scene: Scene) -> None:
+    scene.has(row(CLICK)).says(CLICK, "stored")
+    assert scene.judged(missed=1).verdict == "unknown"
+    assert scene.judged(THEIRS, missed=1).verdict == "hole_not_shown"
+    assert scene.judged(alone=8, overlapped=1).verdict == "holds"
+
+
+SHAPE = TableShape("t", ("id",), ("id",), (), ())
+TABLE = Audit(rows=3, duplicates=0, objects=None, high=0, distinct=3)
+
+
+def retried(audited: Audit, shape: TableShape = SHAPE, *, requests: int = 6) -> StrategyResult:
+    """Judge a table to which three events were sent."""
+    told = [Told(number, replace(CLICK, id=str(number)), "told", Answer("stored")) for number in range(3)]
+    return judge_table(OURS, Observed(told=told, requests=requests), audited, shape)
+
+
+def test_a_table_holds_where_each_event_is_there_once_and_was_sent_again() -> None:
+    assert (retried(TABLE).verdict, retried(TABLE).reason) == ("holds", "")
+    assert retried(TABLE, requests=3).verdict == "unknown"
+    twice = replace(TABLE, rows=5, duplicates=2)
+    assert retried(twice).verdict == "broken"
+    assert retried(twice, replace(SHAPE, uncertain=True)).verdict == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("audited", "reason"),
+    [
+        (replace(TABLE, rows=2, distinct=2), "of 3 events 1 never came into the table"),
+        (replace(TABLE, rows=0, distinct=None), "of 3 events 3 never came into the table"),
+        (replace(TABLE, rows=5, distinct=5), "3 events made 5 rows of another key each"),
+    ],
+)
+def test_of_a_table_without_the_events_nothing_is_said(audited: Audit, reason: str) -> None:
+    assert retried(audited).verdict == "unknown"
+    assert reason in retried(audited).reason
+
+
+def test_a_doubt_opens_a_no_and_not_a_yes() -> None:
+    doubtful = replace(SHAPE, doubts=("unique index u does not cover every row",))
+    assert (retried(TABLE, doubtful).verdict, retried(TABLE, doubtful).reason) == ("unknown", doubtful.doubts[0])
+    assert retried(replace(TABLE, rows=4, duplicates=1), doubtful).verdict == "broken"
 
 
 def test_a_textbook_that_shows_nothing_proves_nothing(scene: Scene) -> None:

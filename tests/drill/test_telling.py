@@ -48,6 +48,11 @@ def test_what_holds_is_said_first_and_what_was_not_tried_with_its_reason() -> No
     )
 
 
+def test_a_drill_too_small_for_every_fault_says_so() -> None:
+    assert "So few IDs do not meet every fault: --ids 50 or more do." in first(replace(HELD, ids=49))
+    assert "So few" not in first(replace(HELD, ids=50)) + first(replace(UNPROTECTED, ids=1))
+
+
 def test_what_does_not_hold_is_said_before_all_else_with_an_example() -> None:
     assert first(FAILED).startswith(
         "DOES NOT HOLD: version (1 lost event, such as activity_1; 1 wrong answer, such as activity_1). Holds: unique."
