@@ -140,10 +140,12 @@ def retries(ids: int, writers: int, seed: int) -> tuple[Plan, ...]:
     An event is the number of a row, which is its `timestamp`, and a device; what the row is like the backend knows.
     """
     random = Random(seed)  # noqa: S311 (as above)
+    # So few that they end before the first retry would prove nothing: then there are no others.
+    always = _RETRIES if ids >= len(_RETRIES) else _FEW_RETRIES * ids
     plans = []
     for number in range(ids):
         event = Activity(str(number), f"drill-device-{random.randint(1, _DEVICES)}", "row", number)
-        kind = _RETRIES[number] if number < len(_RETRIES) else random.choice(("plain", "plain", "overlap"))
+        kind = always[number] if number < len(always) else random.choice(("plain", "plain", "overlap"))
         clients = [Client(event, _FAULTS.get(kind, NO_FAULT))]
         if kind == "overlap":
             clients *= random.randint(2, min(4, writers))
@@ -152,6 +154,7 @@ def retries(ids: int, writers: int, seed: int) -> tuple[Plan, ...]:
 
 
 _RETRIES: tuple[Kind, ...] = ("plain",) * 20 + ("overlap",) * 8 + ("lost",) * 8 + ("dropped",) * 4
+_FEW_RETRIES: tuple[Kind, ...] = ("overlap", "lost")
 _FAULTS: dict[Kind, Fault] = {"lost": Fault(answer_lost=True), "dropped": Fault(dropped_after=1)}
 
 

@@ -36,7 +36,7 @@ class Today:
 
     def activity(self, event: Activity) -> Answer:
         """Insert the row whose number is the event's time."""
-        values = self._against.row(event.timestamp, event.device_id)
+        values = self._against.rows.event(event.timestamp, event.device_id)
         try:
             with self._engine.begin() as connection:
                 connection.execute(self._table.insert(), bound(values, plain=self._engine.dialect.name == "sqlite"))

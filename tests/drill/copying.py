@@ -62,7 +62,7 @@ def send(scratch: Scratch, against: AgainstTable, *rows: dict[str, object]) -> l
 
 def rows_after_a_retry(scratch: Scratch, against: AgainstTable) -> int:
     """Send one event twice, and return how many rows it has then."""
-    send(scratch, against, against.row(7, "device-1"), against.row(7, "device-1"))
+    send(scratch, against, against.rows.event(7, "device-1"), against.rows.event(7, "device-1"))
     return count(scratch, against)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from dedupaudit.config import TableSettings
 from dedupaudit.drill.against import AgainstTable
+from dedupaudit.errors import UsageError
 from tests.drill.copying import copied, count, rows_after_a_retry, send
 from tests.migrate.migrating import Migrating
 from tests.repair.databases import DATABASES, INSENSITIVE, MARIADB, POSTGRESQL, SQLITE, Database
@@ -103,6 +104,61 @@ def test_a_number_that_the_backend_makes_for_each_row_protects_nobody(database: 
         assert {what for what, _why in against.shape.left_out} == {"the value of column n", "the value of column made"}
 
 
+def left(against: AgainstTable) -> set[str]:
+    return {what for what, _why in against.shape.left_out}
+
+
+def test_a_unique_column_that_the_drill_leaves_empty_may_be_the_clients(database: Database, tmp_path: Path) -> None:
+    url = database.fresh(tmp_path)
+    text = database.text()
+    columns = [f"id {text} NOT NULL", f"device_id {text} NOT NULL", "moment BIGINT"]
+    database.run(database.table("t", [*columns, "UNIQUE (device_id, moment)"]))
+    with copied(url, "t", key=("id",)) as (scratch, against):
+        assert rows_after_a_retry(scratch, against) == 2
+        assert (left(against), against.shape.uncertain) == ({"the value of column moment"}, True)
+    # All events would have it, and so clash with each other.
+    with pytest.raises(UsageError) as refused, copied(url, "t", {"moment": "5"}, key=("id",)):
+        pass
+    assert "--value" not in refused.value.hint
+    # Beside the sent ID, a column of the primary key is no number of the backend's own.
+    database.run(database.table("u", [f"id {text} NOT NULL", "moment BIGINT NOT NULL", "PRIMARY KEY (id, moment)"]))
+    with copied(url, "u", key=("id",)) as (scratch, against):
+        assert rows_after_a_retry(scratch, against) == 2
+        assert (left(against), against.shape.uncertain) == ({"the value of column moment"}, True)
+
+
+def test_events_that_differ_are_not_refused_for_what_they_say(database: Database, tmp_path: Path) -> None:
+    url = database.fresh(tmp_path)
+    text = database.text()
+    kept = "VIRTUAL" if database is SQLITE else "STORED"
+    columns = [f"id {text} NOT NULL", f"data {text}", f"small {text} GENERATED ALWAYS AS (lower(data)) {kept}"]
+    database.run(database.table("t", [*columns, "UNIQUE (small)"]))
+    with copied(url, "t", key=("id",)) as (scratch, against):
+        assert send(scratch, against, *(against.rows.event(number, "d") for number in range(3))) == ["stored"] * 3
+        assert rows_after_a_retry(scratch, against) == 4
+
+
+def test_an_engine_that_takes_nothing_back_is_drilled_empty(tmp_path: Path) -> None:
+    url = MARIADB.fresh(tmp_path)
+    MARIADB.run("CREATE TABLE t (id VARCHAR(64) NOT NULL PRIMARY KEY, v INT) ENGINE = MyISAM")
+    with copied(url, "t", key=("id",)) as (scratch, against):
+        assert count(scratch, against) == 0
+        assert rows_after_a_retry(scratch, against) == 1
+
+
+def test_a_policy_that_looks_for_the_row_leaves_it_open(tmp_path: Path) -> None:
+    url = POSTGRESQL.fresh(tmp_path)
+    POSTGRESQL.run(
+        "CREATE TABLE t (id text NOT NULL, v int); ALTER TABLE t ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY mine ON t USING (id <> current_user)",
+    )
+    with copied(url, "t", key=("id",)) as (_scratch, against):
+        assert (left(against), against.shape.uncertain) == (set(), False)
+    POSTGRESQL.run("CREATE POLICY once ON t FOR INSERT WITH CHECK (id NOT IN (SELECT u.id FROM t AS u))")
+    with copied(url, "t", key=("id",)) as (_scratch, against):
+        assert (left(against), against.shape.uncertain) == ({"policy once"}, True)
+
+
 def test_a_partial_unique_index_is_copied_and_protects_nobody_else(tmp_path: Path) -> None:
     for database in (SQLITE, POSTGRESQL):
         url = database.fresh(tmp_path)
@@ -115,6 +171,11 @@ def test_a_partial_unique_index_is_copied_and_protects_nobody_else(tmp_path: Pat
             assert rows_after_a_retry(scratch, against) == 2
             row = against.row(8, "kept")
             assert [one == "stored" for one in send(scratch, against, row, row)] == [True, False]
+            # Had all rows of the drill been of it, a No would be of those alone.
+            assert [doubt.partition(" does not cover ")[0] for doubt in against.shape.doubts] == ["unique index alive"]
+        database.run("CREATE UNIQUE INDEX whole ON t (id)")
+        with copied(url, "t", key=("id",)) as (_scratch, against):
+            assert against.shape.doubts == ()
 
 
 def test_the_collation_is_the_tables(database: Database, tmp_path: Path) -> None:

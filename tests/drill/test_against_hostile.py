@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dedupaudit.drill.against import AgainstTable
-from dedupaudit.drill.against.bodies import Language, inserts_into, why_not
+from dedupaudit.drill.against.bodies import Language, inserts_into, leaves_the_key, why_not
 from dedupaudit.drill.protocol import Scratch
 from dedupaudit.errors import SourceError, UsageError
 from tests.drill.copying import copied, rows_after_a_retry, send
@@ -110,17 +110,87 @@ def test_an_audit_log_is_left_out_and_stays_empty(database: Database, tmp_path: 
         assert database.ask("SELECT count(*) FROM log") == [(0,)]
 
 
-@pytest.mark.parametrize("database", [POSTGRESQL, MARIADB], ids=lambda database: database.name)
+@pytest.mark.parametrize("database", DATABASES, ids=lambda database: database.name)
 def test_a_log_that_takes_each_id_once_could_keep_duplicates_out(database: Database, tmp_path: Path) -> None:
     url = database.fresh(tmp_path)
     text = database.text()
-    database.run(
-        database.table("t", [f"id {text} NOT NULL", "v INTEGER"]),
-        database.table("log", [f"id {text} NOT NULL UNIQUE"]),
-        *LOG[database.name],
+    database.run(database.table("t", [f"id {text} NOT NULL", "v INTEGER"]))
+    for columns in (
+        [f"id {text} NOT NULL UNIQUE"],
+        # The same default each time makes no difference.
+        [f"id {text} NOT NULL", "kind INTEGER NOT NULL DEFAULT 1", "UNIQUE (id, kind)"],
+    ):
+        database.run("DROP TABLE IF EXISTS log", database.table("log", columns))
+        if columns[1:] == []:
+            database.run(*LOG[database.name])
+        with unchanged(database, url) as (_scratch, against):
+            assert against.shape.uncertain, columns
+
+
+def test_a_trigger_of_sqlites_that_may_undo_an_insert_leaves_it_open(tmp_path: Path) -> None:
+    url = SQLITE.fresh(tmp_path)
+    SQLITE.run("CREATE TABLE log (n INTEGER PRIMARY KEY)", "CREATE TABLE t (id INTEGER NOT NULL, v INTEGER)")
+    for body, is_open, doubts in [
+        ("INSERT INTO log SELECT max(n) FROM log", True, 0),
+        ("INSERT INTO log VALUES (NEW.id)", True, 0),
+        ("DELETE FROM t WHERE id = NEW.id AND rowid <> NEW.rowid; DELETE FROM log", True, 0),
+        ("UPDATE t SET id = abs(random()) WHERE rowid = NEW.rowid; DELETE FROM log", True, 1),
+    ]:
+        SQLITE.run("DROP TRIGGER IF EXISTS x", f"CREATE TRIGGER x AFTER INSERT ON t BEGIN {body}; END")
+        with unchanged(SQLITE, url) as (_scratch, against):
+            assert (against.shape.uncertain, len(against.shape.doubts)) == (is_open, doubts), body
+
+
+def test_a_trigger_that_fails_at_the_second_row_alone_is_left_out(tmp_path: Path) -> None:
+    url = POSTGRESQL.fresh(tmp_path)
+    POSTGRESQL.run(
+        "CREATE TABLE settings (strict bool)",
+        "CREATE TABLE t (id text NOT NULL, v int)",
+        plpgsql(
+            "once",
+            "BEGIN IF EXISTS (SELECT 1 FROM t WHERE id = NEW.id) THEN IF (SELECT strict FROM settings) THEN"
+            " RAISE unique_violation; END IF; END IF; RETURN NEW; END",
+        ),
+        "CREATE TRIGGER once BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION once()",
     )
+    with unchanged(POSTGRESQL, url) as (_scratch, against):
+        assert (against.shape.triggers, against.shape.uncertain) == ((), True)
+
+
+@pytest.mark.parametrize("database", [POSTGRESQL, MARIADB], ids=lambda database: database.name)
+def test_a_trigger_that_may_give_a_row_another_key_leaves_a_no_open(database: Database, tmp_path: Path) -> None:
+    url = database.fresh(tmp_path)
+    database.run(database.table("t", [f"id {database.text()} NOT NULL PRIMARY KEY", "v INTEGER"]))
+    if database is POSTGRESQL:
+        before = "CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()"
+        changes, keeps = (plpgsql("f", f"BEGIN {part}; RETURN NEW; END") for part in ("NEW.id := g()", "NEW.v := g()"))
+        database.run("CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1'", changes, before)
+        made: tuple[str, ...] = (keeps.replace("CREATE", "CREATE OR REPLACE"),)
+    else:
+        database.run("CREATE FUNCTION g() RETURNS INT RETURN 1")
+        database.run("CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW SET NEW.id = g()")
+        made = ("DROP TRIGGER x", "CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW SET NEW.v = g()")
     with unchanged(database, url) as (_scratch, against):
-        assert against.shape.uncertain
+        assert len(against.shape.doubts) == 1
+    database.run(*made)
+    with unchanged(database, url) as (_scratch, against):
+        assert against.shape.doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "leaves"),
+    [
+        ("BEGIN NEW.v := evil(); RETURN NEW; END", True),
+        ("BEGIN NEW.v := 1; NEW.id := 2; RETURN NEW; END", False),
+        ('BEGIN NEW."Id" := 2; RETURN NEW; END', False),
+        ("BEGIN NEW := evil(NEW); RETURN NEW; END", False),
+        ("BEGIN SELECT * INTO NEW FROM evil(); RETURN NEW; END", False),
+        ("BEGIN IF evil() THEN RETURN NULL; END IF; RETURN NEW; END", False),
+        ("BEGIN RETURN evil(); END", False),
+    ],
+)
+def test_which_bodies_store_the_row_by_the_key_that_it_came_with(body: str, leaves: bool) -> None:
+    assert leaves_the_key(body, "postgresql", ("id",)) is leaves
 
 
 OUTSIDE = {

@@ -92,3 +92,10 @@ def test_retries_send_nothing_but_the_same_again() -> None:
     assert {plan.kind for plan in plans} == {"plain", "overlap", "lost", "dropped"}
     assert all(len({client.event.timestamp for client in plan.clients}) == 1 for plan in plans)
     assert len({plan.clients[0].event.timestamp for plan in plans}) == 100
+
+
+def test_the_smallest_drill_of_a_table_sends_something_again() -> None:
+    for ids in range(1, 45):
+        plans = retries(ids, 2, 6)
+        assert len(plans) == ids
+        assert {plan.kind for plan in plans} > {"plain"} or "plain" not in {plan.kind for plan in plans}, ids

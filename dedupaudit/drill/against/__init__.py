@@ -36,6 +36,10 @@ _WHOSE_VALUE = (
     "a unique index holds it: each request of the drill has another one there, as where the backend makes it; where the"
     " client sends it, that index may keep duplicates out"
 )
+_NOBODYS_VALUE = (
+    "a unique index holds it, and the drill leaves it NULL; where the client sends one, that index may keep duplicates"
+    " out"
+)
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,7 @@ def copy(
     copied: Copied = table_module.copy_table(scratch, resolved)
     name = scratch.table(copied.name)
     rows = _fitting(scratch, name, plans(resolved, copied.fields, values))
-    for field in rows.filled:
-        if field.name in rows.anew and field.name not in resolved.catalog.primary_key:
-            copied.leave(f"the value of column {visible(field.name)}", _WHOSE_VALUE, uncertain=True)
+    _say_what_clients_may_send(copied, resolved, rows)
     trigger_module.copy_triggers(scratch, resolved, copied, rows.row(0, _DEVICE))
     if refused := refusal(scratch, name, rows.row(0, _DEVICE)):
         raise explained(name, refused)
@@ -83,6 +85,7 @@ def copy(
             triggers=tuple(copied.triggers),
             left_out=tuple(copied.left_out),
             uncertain=copied.uncertain,
+            doubts=(*copied.doubts, *_uncovered(resolved)),
         ),
         table=Table(name, key=resolved.key_names),
         settings=_audited(settings.tables.get(table_name) or TableSettings(), name, resolved),
@@ -99,6 +102,33 @@ def _resolved(around: DatabaseSettings, settings: Settings, table_name: str, int
         return resolved
     finally:
         source.close()
+
+
+def _say_what_clients_may_send(copied: Copied, resolved: Resolved, rows: Rows) -> None:
+    """Write down which columns would keep a retry out, did it come with the same value there."""
+    key, primary = set(resolved.key_names), set(resolved.catalog.primary_key)
+    # A primary key beside the key is a number or a UUID that the backend makes for each row.
+    made = set() if key & primary else primary
+    filled, given = {field.name for field in rows.filled}, rows.row(0, _DEVICE)
+    for field in copied.fields:
+        what = f"the value of column {visible(field.name)}"
+        if field.name in filled & rows.anew - made:
+            copied.leave(what, _WHOSE_VALUE, uncertain=True)
+        elif field.name in rows.anew and field.empty and field.name not in given:
+            copied.leave(what, _NOBODYS_VALUE, uncertain=True)
+
+
+def _uncovered(resolved: Resolved) -> Iterator[str]:
+    """Yield the unique indexes that have each key once in a part of the rows only, unless another has it in all."""
+    of_key = [
+        one
+        for one in resolved.catalog.indexes
+        if one.unique and one.valid and {*one.columns} <= {*resolved.key_names, None}
+    ]
+    if all(one.partial for one in of_key):
+        for one in of_key:
+            name = visible(one.name)
+            yield f"unique index {name} does not cover every row, and what it does not cover may come twice"
 
 
 def _audited(settings: TableSettings, name: tuple[str, ...], resolved: Resolved) -> TableSettings:

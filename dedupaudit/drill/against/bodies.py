@@ -6,7 +6,7 @@ It reads tokens, not grammar, and believes only what it knows: what it cannot pr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from dedupaudit.display import visible
@@ -113,6 +113,21 @@ def inserts_into(sql: str, language: Language, schemas: frozenset[str] = frozens
         rest.append("VALUES")
         at = end
     return tables if why_not(" ".join(rest), language, schemas) is None else None
+
+
+def leaves_the_key(sql: str, language: Language, key: Sequence[str]) -> bool:
+    """Say whether a trigger's body certainly stores the row that it got, where it got it, and by the same key."""
+    words = [(kind, _bare(word).lower()) for kind, word in _words(sql, language)]
+    columns = {name.lower() for name in key}
+    for at, (kind, word) in enumerate(words):
+        before, after = words[at - 1][1] if at else "", words[at + 1][1] if at + 1 < len(words) else ""
+        if kind == "odd" or (kind in ("word", "name") and word in columns):
+            return False
+        if word == "return" and after != "new":
+            return False
+        if word == "new" and after != "." and before != "return":
+            return False
+    return True
 
 
 def _harmless(word: str, before: str, after: str) -> bool:

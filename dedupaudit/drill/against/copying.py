@@ -25,6 +25,7 @@ class Copied:
     triggers: list[str] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     uncertain: bool = False
+    doubts: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.name.lower() == MARKER:
@@ -32,10 +33,12 @@ class Copied:
                 f"--against: {MARKER} is the drill's own table", "name the table that the application writes"
             )
 
-    def leave(self, what: str, why: str, *, uncertain: bool = False) -> None:
-        """Write down what was left out; `uncertain`: it may keep duplicates out."""
+    def leave(self, what: str, why: str, *, uncertain: bool = False, diverts: bool = False) -> None:
+        """Write down what was left out. `uncertain`: it may keep duplicates out; `diverts`: it may let them in."""
         self.left_out.append((what, why))
         self.uncertain = self.uncertain or uncertain
+        if diverts:
+            self.doubts.append(f"{what} was left out, and may give a row another key or another place")
 
 
 def refuse_kind(table: Table, kind: str) -> UsageError:

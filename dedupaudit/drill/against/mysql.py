@@ -116,4 +116,5 @@ def _field(row: Row, json: set[str]) -> Field:
         scale=int(numbers[2] or 0) if numbers and kind == "decimal" else 0,
         labels=labels,
         always=generated,
+        empty=nullable == "YES" and row[4] in (None, "NULL") and not own and not generated,
     )

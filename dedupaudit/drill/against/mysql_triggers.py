@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from dedupaudit.display import visible
-from dedupaudit.drill.against.bodies import inserts_into, why_not
+from dedupaudit.drill.against.bodies import inserts_into, leaves_the_key, why_not
 from dedupaudit.drill.against.copying import ONLY_INSERTS, UNDER_WAY, Copied
 from dedupaudit.drill.against.trying import refusal, said
 from dedupaudit.drill.scratch.mysql import MysqlScratch, Session, session
@@ -52,7 +52,12 @@ def copy_triggers(scratch: MysqlScratch, table: Table, copied: Copied, row: Mapp
                 if why is None:
                     copied.triggers.append(visible(trigger.name))
                 else:
-                    copied.leave(what, why, uncertain=_may_refuse(opened, place, trigger, databases))
+                    copied.leave(
+                        what,
+                        why,
+                        uncertain=_may_refuse(opened, place, trigger, databases),
+                        diverts=_may_divert(trigger, table),
+                    )
 
 
 def _question(name: str, place: Place) -> str:
@@ -77,6 +82,11 @@ def _may_refuse(opened: Session, place: Place, trigger: Trigger, databases: froz
         return True
     places = [Place(table[0] if len(table) > 1 else place.schema, table[-1]) for table in tables]
     return any(opened.rows(_question("refusing", one)) != [("0",)] for one in places)
+
+
+def _may_divert(trigger: Trigger, table: Table) -> bool:
+    """Say whether a trigger could change the key of a row."""
+    return trigger.timing == "BEFORE" and not leaves_the_key(trigger.body, "mysql", table.key_names)
 
 
 def _tried(

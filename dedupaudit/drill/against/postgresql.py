@@ -83,11 +83,13 @@ def look(opened: Session, scratch: PostgresqlScratch, table: Table) -> tuple[Pla
 
 
 def _say_what_is_never_copied(copied: Copied, relation: Row) -> None:
-    kind, is_partition, *_names, own_rules, foreign_keys, rewrites = relation
+    kind, is_partition, *_names, own_rules, foreign_keys, rewrites, policies = relation
     for name in json.loads(foreign_keys or "[]"):
         copied.leave(f"foreign key {visible(name)}", "the tables that it refers to are not copied")
+    for name in json.loads(policies or "[]"):
+        copied.leave(f"policy {visible(name)}", "it looks at other rows before it lets one in", uncertain=True)
     for name in json.loads(rewrites or "[]"):
-        copied.leave(f"rule {visible(name)}", "it makes another statement of an INSERT", uncertain=True)
+        copied.leave(f"rule {visible(name)}", "it makes another statement of an INSERT", uncertain=True, diverts=True)
     if kind == "p":
         copied.leave(
             "the partitions",
@@ -195,4 +197,5 @@ def _field(row: Row, *, generated: bool) -> Field:
         scale=int(found[2] or 0) if found and what == "decimal" else 0,
         labels=tuple(json.loads(labels)) if labels else (),
         always=identity == "a" or bool(expression and generated),
+        empty=not (required or identity) and (default is None or bool(expression and not generated)),
     )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import psycopg2
 
 from dedupaudit.display import visible
-from dedupaudit.drill.against.bodies import inserts_into, why_not
+from dedupaudit.drill.against.bodies import inserts_into, leaves_the_key, why_not
 from dedupaudit.drill.against.copying import ONLY_INSERTS, UNDER_WAY, Copied
 from dedupaudit.drill.against.postgresql import CALLS_OWN, Place, look, make, question
 from dedupaudit.drill.against.rows import bound
@@ -80,7 +80,12 @@ def copy_triggers(scratch: PostgresqlScratch, table: Table, copied: Copied, row:
             if why is None:
                 copied.triggers.append(visible(trigger.name))
                 continue
-            copied.leave(f"trigger {visible(trigger.name)}", why, uncertain=_may_refuse(scratch, trigger, schemas))
+            copied.leave(
+                f"trigger {visible(trigger.name)}",
+                why,
+                uncertain=_may_refuse(scratch, trigger, schemas),
+                diverts=_may_divert(trigger, table),
+            )
 
 
 def _may_refuse(scratch: PostgresqlScratch, trigger: Trigger, schemas: frozenset[str]) -> bool:
@@ -94,6 +99,13 @@ def _may_refuse(scratch: PostgresqlScratch, trigger: Trigger, schemas: frozenset
     with session(scratch.around) as opened:
         names = [literal(".".join(map(quote, table))) for table in tables]
         return any(opened.rows(question("refusing", table=name))[0][0] for name in names)
+
+
+def _may_divert(trigger: Trigger, table: Table) -> bool:
+    """Say whether a trigger could change the key of a row, or store it elsewhere."""
+    if not trigger.before or not trigger.each_row:
+        return False
+    return trigger.language != "plpgsql" or not leaves_the_key(trigger.body, "postgresql", table.key_names)
 
 
 def _is_passed_over(copied: Copied, trigger: Trigger) -> bool:
@@ -150,7 +162,9 @@ def _tried(
         opened.raw(_create(trigger, temporary, function))
         made = True
         opened.raw("BEGIN READ ONLY; SET CONSTRAINTS ALL IMMEDIATE")
-        opened.raw(insert, list(bound(row, plain=False).values()))
+        # The second one goes the way of a row that is there already.
+        for _ in range(2):
+            opened.raw(insert, list(bound(row, plain=False).values()))
     except psycopg2.Error as error:
         if error.pgcode == _READ_ONLY:
             return "it writes elsewhere: it was tried where only its own table can be written"

@@ -49,6 +49,8 @@ class Field:
     labels: tuple[str, ...] = ()
     always: bool = False
     """Whether the database refuses any other value than its own."""
+    empty: bool = False
+    """Whether it is NULL where nobody gives it a value."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,15 @@ class Rows:
     itself a number or a UUID for each row gives it."""
     usual: Mapping[str, object]
     varied: Field | None = None
+
+    def event(self, number: int, device: str) -> dict[str, object]:
+        """Return the row of an event as the drill sends it, again and again.
+
+        What it says is its own, where that is a text: a unique index may be over that. Numbers are not: rules over
+        those have bounds.
+        """
+        differs = self.varied is not None and self.varied.kind in ("json", "text")
+        return self.row(number, device, number if differs else 0)
 
     def row(self, number: int, device: str, variant: int = 0) -> dict[str, object]:
         """Return the values of one event: equal for equal arguments, and of another payload for another variant.
@@ -298,7 +309,7 @@ def varied_value(field: Field, variant: int) -> object:
         case "json":
             return {"variant": variant}
         case "text":
-            text = f"variant {variant}" if field.length is None or field.length >= 16 else str(variant + 10)
+            text = f"variant {variant}" if field.length is None or field.length >= 16 else str(variant % 90 + 10)
             return text.rjust(field.length, "0") if field.padded and field.length else text
         case "decimal":
             return Decimal(variant % 9 + 1) if field.length is None or field.length > field.scale else Decimal(0)

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from dedupaudit.display import visible
+from dedupaudit.drill.against.bodies import inserts_into
 from dedupaudit.drill.against.copying import Copied
 from dedupaudit.drill.against.rows import Field, Kind
 from dedupaudit.drill.against.trying import refusal, said
@@ -91,6 +92,9 @@ def _fields(made: sqlite3.Connection, table: Table) -> Iterator[Field]:
             and defaults.get(column.name) is None,
             own=column.auto_increment or column.generated,
             always=column.generated,
+            empty=column.nullable
+            and not (column.auto_increment or column.generated)
+            and defaults.get(column.name) is None,
         )
 
 
@@ -99,14 +103,36 @@ def copy_triggers(scratch: SqliteScratch, table: Table, copied: Copied, row: Map
     name = table.catalog.name
     with _real(scratch) as real:
         triggers = real.execute(f"{_OBJECTS} ORDER BY name", ("trigger", name)).fetchall()
+        deciding = {trigger for trigger, sql in triggers if not _only_logs(real, sql)}
     for trigger, sql in triggers:
-        timing, event = timing_of(sql)
         why = _tried(scratch, trigger, sql, name, row)
         if why is None:
             copied.triggers.append(visible(trigger))
         else:
-            decides = event == "INSERT" and (timing == "BEFORE" or "RAISE" in sql.upper())
-            copied.leave(f"trigger {visible(trigger)}", why, uncertain=decides)
+            decides = trigger in deciding and timing_of(sql)[1] == "INSERT"
+            # A row that is stored is changed by an UPDATE alone.
+            diverts = decides and "UPDATE" in sql.upper()
+            copied.leave(f"trigger {visible(trigger)}", why, uncertain=decides, diverts=diverts)
+
+
+def _only_logs(real: sqlite3.Connection, sql: str) -> bool:
+    """Say whether a trigger certainly keeps no row out and changes none: it writes to tables that refuse nothing."""
+    # The first BEGIN is that of the body, or before it.
+    _head, _begin, body = re.split(r"\b(BEGIN)\b", sql, maxsplit=1, flags=re.IGNORECASE)
+    tables = inserts_into(body, "postgresql") if timing_of(sql)[0] == "AFTER" else None
+    return tables is not None and not any(_may_refuse(real, table[-1], body) for table in tables)
+
+
+def _may_refuse(real: sqlite3.Connection, name: str, body: str) -> bool:
+    """Say whether a table may refuse a second row that is like one it has; one that is not found may."""
+    columns = real.execute(f"PRAGMA table_xinfo({quote(name)})").fetchall()
+    is_unique = any(row[2] for row in real.execute(f"PRAGMA index_list({quote(name)})"))
+    if not columns or is_unique or real.execute(_OBJECTS, ("trigger", name)).fetchall():
+        return True
+    # What is left is a number that counts by itself, where the body names other columns and not that one.
+    numbers = [row[1] for row in columns if row[5]]
+    is_named = any(re.search(rf"\b{re.escape(number)}\b", body, re.IGNORECASE) for number in numbers)
+    return bool(numbers) and (is_named or not re.search(r"\bINTO\s+[^\s(]+\s*\(", body, re.IGNORECASE))
 
 
 def _tried(scratch: SqliteScratch, trigger: str, sql: str, name: str, row: Mapping[str, object]) -> str | None:

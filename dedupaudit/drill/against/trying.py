@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from dedupaudit.display import visible
 from dedupaudit.drill.against.rows import bound
 from dedupaudit.errors import UsageError
+from dedupaudit.ingest.violations import is_unique
 from dedupaudit.redact import scrub
 
 if TYPE_CHECKING:
@@ -31,15 +32,20 @@ def refusal(scratch: Scratch, name: tuple[str, ...], *rows: Mapping[str, object]
     except DBAPIError as error:
         return error.orig
     finally:
+        if engine.dialect.name == "mysql":
+            # Some storage engines take nothing back.
+            with engine.begin() as connection:
+                connection.execute(target.delete())
         engine.dispose()
     return None
 
 
 def explained(name: tuple[str, ...], refused: BaseException) -> UsageError:
     """Return what it means that the copy takes no row of the drill's."""
+    clash = "no two events can be there at once, so no retry can be told from another event"
     return UsageError(
         f"--against: the copy of {visible(name[-1])} refuses a row that the drill made: {said(refused)}",
-        "say what a column has to hold: --value COLUMN=TEXT",
+        clash if is_unique(refused) else "say what a column has to hold: --value COLUMN=TEXT",
     )
 
 
