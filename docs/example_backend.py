@@ -103,8 +103,9 @@ def sweep(writer, every):
     while not threading.Event().wait(every):
         try:
             writer.sweep()
-        except ingest.IngestError as error:
-            ingest.telling.LOGGER.warning("cannot sweep: %s", error)
+        except Exception as error:  # whatever it was, this must not have been the last sweep
+            ingest.telling.LOGGER.warning("a sweep failed")
+            ingest.telling.why("", error)
 
 
 if __name__ == "__main__":

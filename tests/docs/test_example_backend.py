@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import OperationalError
 
 from dedupaudit.ingest import IngestError, Rejected, ScreenshotWriter
 from dedupaudit.sources.logs.words import classifier
@@ -286,3 +287,18 @@ def test_a_table_without_the_constraint_takes_nothing(served: Served) -> None:
 
 def test_every_answer_of_a_writer_has_a_status(served: Served) -> None:
     assert set(served.statuses) == set(IngestError.__subclasses__())
+
+
+def test_no_error_ends_the_sweeping(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Writer:
+        rounds = 0
+
+        def sweep(self) -> None:
+            self.rounds += 1
+            raise OperationalError("SELECT …", (), Exception("permission denied")) if self.rounds < 3 else SystemExit
+
+    writer = Writer()
+    with pytest.raises(SystemExit):
+        Served(tmp_path)._module.sweep(writer, 0)
+    assert writer.rounds == 3
+    assert [record.getMessage() for record in caplog.records][:2] == ["a sweep failed", "the reason: permission denied"]
