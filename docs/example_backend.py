@@ -104,8 +104,7 @@ def sweep(writer, every):
         try:
             writer.sweep()
         except Exception as error:  # whatever it was, this must not have been the last sweep
-            ingest.telling.LOGGER.warning("a sweep failed")
-            ingest.telling.why("", error)
+            ingest.telling.LOGGER.warning("a sweep failed: %s", ingest.telling.Why(error))
 
 
 if __name__ == "__main__":
