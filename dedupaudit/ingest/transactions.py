@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -96,45 +97,69 @@ def _in_connection(connection: Connection, work: Callable[[Connection], T], one_
         done = work(connection)
         connection.commit()
         return done
-    driver_error = connection.dialect.loaded_dbapi.Error
+    # SQLAlchemy does not wrap what is asked beside its statements, and there a server that restarted is met first.
+    bare_error = connection.dialect.loaded_dbapi.Error
+    session, begun = None, False
     try:
-        restore = _begin(connection, one_insert)
-    except driver_error as error:
-        # SQLAlchemy does not wrap what is asked beside its statements. A server that restarted is met first here.
-        connection.invalidate()
-        raise _Unreachable(error) from error
-    raw: Any = connection.connection.dbapi_connection
-    if one_insert and connection.dialect.driver == "psycopg2" and raw.status == _PSYCOPG2_READY:
-        return _by_itself(connection, raw, work)
-    try:
+        session = _session(connection, one_insert)
+        session.begin(connection)
+        begun = True
         done = work(connection)
         connection.commit()
-    finally:
-        if restore is not None:
-            _restore_mode(connection, restore)
-    return done
-
-
-def _by_itself(connection: Connection, raw: Any, work: Callable[[Connection], T]) -> T:
-    """Do one INSERT as the transaction that it is by itself: the server is asked once, and not for BEGIN and COMMIT."""
-    driver_error = connection.dialect.loaded_dbapi.Error
-    before = raw.autocommit
-    try:
-        try:
-            raw.autocommit = True
-        except driver_error as error:
+    except BaseException as error:
+        # Before the session is as it was: MySQL commits what is open when autocommit is turned on.
+        _undo(connection)
+        if not begun and isinstance(error, bare_error):
             connection.invalidate()
             raise _Unreachable(error) from error
-        done = work(connection)
-        connection.commit()
+        raise
     finally:
-        # Where the engine has a level of its own, the server is told of both: if that is gone, the work is done or not
-        # all the same.
-        try:
-            raw.autocommit = before
-        except driver_error:
-            connection.invalidate()
+        if session is not None:
+            try:
+                session.end(connection)
+            except BaseException as error:
+                connection.invalidate()
+                # Where it is gone, the work is done or not all the same.
+                if not isinstance(error, (bare_error, SQLAlchemyError)):
+                    raise
     return done
+
+
+def _undo(connection: Connection) -> None:
+    try:
+        connection.rollback()
+    except SQLAlchemyError:
+        connection.invalidate()
+
+
+@dataclass(frozen=True)
+class _Session:
+    """What a transaction has to change in a session, and to put back: nobody else's is changed."""
+
+    raw: Any
+    autocommit: bool
+    wanted: bool
+    """One INSERT is a transaction by itself: PostgreSQL is asked once, and not for BEGIN and COMMIT."""
+    set_level: bool
+    mode: str | None
+    """The sql_mode, where that is not strict."""
+
+    def begin(self, connection: Connection) -> None:
+        if self.wanted != self.autocommit:
+            _set_autocommit(self.raw, self.wanted)
+        if self.set_level:
+            connection.exec_driver_sql(_SET_LEVEL)
+        if self.mode is not None:
+            # Without it a text that is too long would be cut, and two IDs become one.
+            connection.exec_driver_sql("SET SESSION sql_mode = concat(@@sql_mode, ',STRICT_ALL_TABLES')")
+
+    def end(self, connection: Connection) -> None:
+        if connection.invalidated:
+            return
+        if self.mode is not None:
+            connection.exec_driver_sql("SET SESSION sql_mode = %s", (self.mode,))
+        if self.wanted != self.autocommit:
+            _set_autocommit(self.raw, self.autocommit)
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -151,44 +176,45 @@ def _begin_sqlite(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _begin(connection: Connection, one_insert: bool) -> str | None:
-    """Begin at READ COMMITTED, and strict, for this transaction alone; returns the sql_mode to be restored."""
+def _session(connection: Connection, one_insert: bool) -> _Session:
     known = connection.info.get(_KNOWN)
     if known is None:
         known = connection.info[_KNOWN] = _look(connection)
     level, mode = known
-    if level == "AUTOCOMMIT":
-        connection.execution_options(isolation_level=_LEVEL)
-    elif level != _LEVEL and not one_insert:
-        connection.exec_driver_sql(_SET_LEVEL)
-    if mode is not None:
-        # Without it a text that is too long would be cut, and two IDs become one.
-        connection.exec_driver_sql("SET SESSION sql_mode = concat(@@sql_mode, ',STRICT_ALL_TABLES')")
-    return mode
+    raw: Any = connection.connection.dbapi_connection
+    # Each time: engines of one pool may differ in it.
+    autocommit = _autocommits(raw)
+    wanted = False
+    if one_insert:
+        wanted = autocommit or (connection.dialect.driver == "psycopg2" and raw.status == _PSYCOPG2_READY)
+    return _Session(raw, autocommit, wanted, level != _LEVEL and not one_insert, mode)
 
 
 def _look(connection: Connection) -> tuple[str, str | None]:
     """Ask once a connection: its isolation level, and its sql_mode where that is not strict."""
     level = str(connection.get_isolation_level())
-    raw = connection.connection.dbapi_connection
-    autocommit = getattr(raw, "get_autocommit", None) or getattr(raw, "autocommit", False)
-    if (autocommit() if callable(autocommit) else autocommit) is True:
-        level = "AUTOCOMMIT"
     mode = None
     if connection.dialect.name != "postgresql":
         found = str(connection.exec_driver_sql("SELECT @@SESSION.sql_mode").scalar())
         mode = None if any(word in found for word in _STRICT) else found
     # What follows is the transaction's first statement; SQLAlchemy does not know of the first question.
     connection.rollback()
+    raw = connection.connection.dbapi_connection
     if raw is not None:
         raw.rollback()
     return level, mode
 
 
-def _restore_mode(connection: Connection, mode: str) -> None:
-    # A connection that is gone takes its mode with it.
-    with suppress(SQLAlchemyError):
-        connection.exec_driver_sql("SET SESSION sql_mode = %s", (mode,))
+def _autocommits(raw: Any) -> bool:
+    found = getattr(raw, "get_autocommit", None) or getattr(raw, "autocommit", False)
+    return (found() if callable(found) else found) is True
+
+
+def _set_autocommit(raw: Any, on: bool) -> None:
+    if callable(raw.autocommit):
+        raw.autocommit(on)
+    else:
+        raw.autocommit = on
 
 
 def _unavailable(error: BaseException) -> Unavailable:
