@@ -456,6 +456,35 @@ def test_a_key_that_is_too_short_or_the_databases_own_is_told_before_anything_ru
         assert rows_after_a_retry(scratch, against) == 2
 
 
+MADE = {
+    "postgresql": ("bigserial", "uuid DEFAULT gen_random_uuid()", "timestamptz DEFAULT now()"),
+    "mariadb": ("BIGINT AUTO_INCREMENT", "UUID DEFAULT uuid()", "TIMESTAMP DEFAULT CURRENT_TIMESTAMP"),
+    "sqlite": ("INTEGER", "TEXT DEFAULT (hex(randomblob(9)))", "TEXT DEFAULT CURRENT_TIMESTAMP"),
+}
+
+
+@pytest.mark.parametrize("database", DATABASES, ids=lambda database: database.name)
+def test_a_guessed_key_that_the_database_makes_answers_nothing(database: Database, tmp_path: Path) -> None:
+    """Sent, such a number keeps every retry out; but the sent ID is in another column, and no one is kept out there."""
+    url = database.fresh(tmp_path)
+    text = database.text()
+    for number, kind in enumerate(MADE[database.name]):
+        database.run(database.table(f"t{number}", [f"id {kind} PRIMARY KEY", f"sent {text} NOT NULL"]))
+        with (
+            pytest.raises(UsageError, match="the database itself makes its key id") as refused,
+            copied(url, f"t{number}"),
+        ):
+            pass
+        assert f'[tables.t{number}] key = ["COLUMN"]' in refused.value.hint
+        # Whoever says that it is sent is believed.
+        with copied(url, f"t{number}", key=("id",)) as (scratch, against):
+            assert rows_after_a_retry(scratch, against) == 1
+    default = "DEFAULT 'now()'" if database is not POSTGRESQL else "DEFAULT 'now()'::varchar(9)"
+    database.run(database.table("fixed", [f"id {text} {default} PRIMARY KEY", "v INTEGER"]))
+    with copied(url, "fixed") as (scratch, against):
+        assert rows_after_a_retry(scratch, against) == 1
+
+
 ALL_TYPES = {
     "postgresql": "a smallint, b int, c bigint, d numeric(5,2), e numeric, f real, g double precision, h text,"
     " i varchar(3), j char(4), k bool, l date, m time, n timestamp, o timestamptz, p interval, q json, r jsonb, s uuid,"

@@ -9,7 +9,7 @@ import pymysql
 from dedupaudit.display import visible
 from dedupaudit.drill.against.bodies import why_not
 from dedupaudit.drill.against.copying import Copied, refuse_kind
-from dedupaudit.drill.against.rows import Field, Kind
+from dedupaudit.drill.against.rows import Field, Kind, computes
 from dedupaudit.drill.scratch.mysql import MysqlScratch, Row, Session, session
 from dedupaudit.errors import SourceError
 from dedupaudit.repair.databases.mysql_tables import Place, place_of
@@ -116,5 +116,6 @@ def _field(row: Row, json: set[str]) -> Field:
         scale=int(numbers[2] or 0) if numbers and kind == "decimal" else 0,
         labels=labels,
         always=generated,
+        made=own or (not generated and computes(row[4])),
         empty=nullable == "YES" and row[4] in (None, "NULL") and not own and not generated,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from dedupaudit.display import visible
 from dedupaudit.drill.against.bodies import why_not
 from dedupaudit.drill.against.copying import Copied, refuse_kind
-from dedupaudit.drill.against.rows import Field, Kind
+from dedupaudit.drill.against.rows import Field, Kind, computes
 from dedupaudit.drill.scratch.postgresql import PostgresqlScratch, Row, Session, session
 from dedupaudit.errors import SourceError
 from dedupaudit.sources.tables.postgresql_sql import literal, quote
@@ -197,5 +197,6 @@ def _field(row: Row, *, generated: bool) -> Field:
         scale=int(found[2] or 0) if found and what == "decimal" else 0,
         labels=tuple(json.loads(labels)) if labels else (),
         always=identity == "a" or bool(expression and generated),
+        made=bool(identity) or (not expression and computes(default)),
         empty=not (required or identity) and (default is None or bool(expression and not generated)),
     )

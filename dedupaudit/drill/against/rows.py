@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ _DAY = date(2025, 12, 24)
 _VARIED: tuple[Kind, ...] = ("json", "text", "integer", "decimal", "float", "bytes", "year")
 """Of what kind a column is in which payloads are made to differ, the best first."""
 _WHOLE = 2**63 - 1
+_NO_CALL = re.compile(r"""'(?:[^']|'')*'|::[\w". ]+\([\d,]+\)""")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,13 @@ class Field:
     """Whether the database refuses any other value than its own."""
     empty: bool = False
     """Whether it is NULL where nobody gives it a value."""
+    made: bool = False
+    """Whether it gets another value each time where nobody gives it one: a number, a UUID, the time."""
+
+
+def computes(default: str | None) -> bool:
+    """Say whether a default calls something; texts, and the lengths of types that it is cast to, are no calls."""
+    return "(" in _NO_CALL.sub("", default or "") or (default or "").upper().startswith(("CURRENT_", "LOCAL"))
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,8 @@ def plans(table: Table, fields: Sequence[Field], values: Mapping[str, str]) -> I
     by_name = {field.name: field for field in fields}
     key = tuple(by_name[name] for name in table.key_names)
     for field in key:
-        if field.always:
+        # Sent, it would keep each retry out; left to the database, as where another column holds the sent ID, none.
+        if field.always or (table.key_why and field.made):
             raise UsageError(
                 f"table {visible(table.name)}: the database itself makes its key {visible(field.name)}, so no retry"
                 " could be told from a new event",

@@ -14,7 +14,7 @@ from pathlib import Path
 from dedupaudit.display import visible
 from dedupaudit.drill.against.bodies import inserts_into
 from dedupaudit.drill.against.copying import Copied
-from dedupaudit.drill.against.rows import Field, Kind
+from dedupaudit.drill.against.rows import Field, Kind, computes
 from dedupaudit.drill.against.trying import refusal, said
 from dedupaudit.drill.scratch.sqlite import SqliteScratch, connected
 from dedupaudit.errors import SourceError
@@ -92,6 +92,10 @@ def _fields(made: sqlite3.Connection, table: Table) -> Iterator[Field]:
             and defaults.get(column.name) is None,
             own=column.auto_increment or column.generated,
             always=column.generated,
+            made=column.auto_increment
+            or table.catalog.primary_key == (column.name,)
+            and declared == "INTEGER"
+            or computes(defaults.get(column.name)),
             empty=column.nullable
             and not (column.auto_increment or column.generated)
             and defaults.get(column.name) is None,
