@@ -352,6 +352,8 @@ class _Run:
         totals: dict[str, int | None] = {}
         if self.totals is not None:
             totals = dict(zip(("rows", "objects", "bytes"), self.totals, strict=True))
+            if self.unread and not totals["rows"]:
+                totals["rows"] = None  # none could be read: that is not 0
         done = {row.check for row in self.building.coverage if row.status == "checked"}
         counts = {check.name: self.building.by_check.get(check.name) for check in self.checks if check.name in done}
         weights = self.scan.weights if self.scan else {}

@@ -57,8 +57,8 @@ def tiles(report: Report) -> list[Tile]:
     severities = listed({str(name): number for name, number in summary.by_severity.items()})
     found = summary.findings
     made = []
-    # A repair's own page looked for nothing: it has not found 0.
-    if found or report.coverage:
+    # Where nobody looked (in a repair's own page, or where nothing could be read) nobody found 0.
+    if found or any(row.status == "checked" for row in report.coverage):
         made.append(
             Tile(count(found), "finding" if found == 1 else "findings", severities, "bad" if found else "plain")
         )

@@ -118,6 +118,15 @@ def test_columns_and_tables_that_are_not_there(check: Check, folder: Folder, tmp
     refused(check(*folder.arguments()), 2, "tables.screenshots.object_key", "no column oss_kee", "oss_key")
 
 
+def test_rows_that_nobody_could_read_are_not_0_rows(run: Run, tmp_path: Path, folder: Folder) -> None:
+    store = ("--objects", f"file://{tmp_path}/objects")
+    done = run("crosscheck", "--db", "sqlite:///none.db", *store, "-f", "json")
+    (summary,) = report_of(done)["summary"]["objects"].values()
+    assert (done.code, summary["rows"], summary["objects"]) == (3, None, 6)
+    page = run("crosscheck", "--db", "sqlite:///none.db", *store, "-f", "html").out.decode()
+    assert "<b>0</b> findings" not in page
+
+
 def test_a_template_that_no_row_follows_is_a_wrong_template(check: Check, folder: Folder, db: Path) -> None:
     """Otherwise every row would be called misplaced; what the objects themselves tell is told."""
     for number in range(10, 23):
