@@ -174,8 +174,15 @@ class Upload:
     def _put(self, place: str) -> bool | None:
         """Write the object where there is none; then say whether it has this very picture, None: it is not there."""
         shot, store = self._shot, self._tools.store
-        store.put(place, shot.picture, content_type=shot.content_type, overwrite=False)
-        return store.holds(place, shot.picture)
+        is_mine = store.put(place, shot.picture, content_type=shot.content_type, overwrite=False)
+        held = store.holds(place, shot.picture)
+        if is_mine and held is False:
+            # No collision: nothing was there. Whoever sends it again learns what is there to stay.
+            raise SourceError(
+                f"{store.shown} took it, and has something else",
+                "see what else writes there, what stands before it, and whether the bucket keeps versions",
+            )
+        return held
 
     def _failure(self, error: BaseException) -> IngestError | None:
         """Return what an upload's error means to the client; None where it is one already, or none of these."""

@@ -116,6 +116,22 @@ def test_a_row_that_cannot_be_swept_keeps_no_other_from_it(uploads: Uploads, cap
     assert told[1].startswith("the reason: ") and "kept" in told[1] and "screenshot_0" not in told[1]
 
 
+def test_a_store_that_took_a_picture_and_has_something_else_is_no_collision(uploads: Uploads) -> None:
+    put = uploads.store.put
+
+    def damaged(key: str, content: bytes, **options: Any) -> bool:
+        is_mine = put(key, content, **options)
+        (uploads.folder / KEY).write_bytes(OTHER.picture)
+        return is_mine
+
+    uploads.store.put = damaged  # type: ignore[method-assign]
+    with pytest.raises(UploadFailed, match="took it, and has something else"):
+        uploads.writer.write(SHOT)
+    assert uploads.row() == Row("failed", 1, None, None, None)
+    with pytest.raises(IdCollision):
+        uploads.writer.write(SHOT)
+
+
 def test_a_row_that_is_deleted_under_an_upload_is_inserted_again(uploads: Uploads) -> None:
     first = uploads.held_up()
     uploads.database.run("DELETE FROM screenshots")
