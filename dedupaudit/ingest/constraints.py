@@ -33,6 +33,7 @@ class Found:
     uniques: tuple[Unique, ...]
     packet: int | None = None
     transactions: bool = True
+    resolves: bool = False
 
 
 _PG_RELATION = """
@@ -155,13 +156,15 @@ def _json_columns(connection: Connection, place: tuple[str | None, str]) -> froz
     return json_checked(str(row[0]) for row in connection.exec_driver_sql(_MY_CHECKS, place))
 
 
+_RESOLVES = re.compile(r"\bON\s+CONFLICT\b", re.IGNORECASE)
 _LENGTH = re.compile(r"CHAR(?:ACTER)?\s*\(\s*(\d+)\s*\)", re.IGNORECASE)
 
 
 def _sqlite(connection: Connection, table: Table) -> Found:
     schema = _quoted(table.name[-2]) if len(table.name) > 1 else "main"
     found = connection.exec_driver_sql(
-        f"SELECT name, type FROM {schema}.sqlite_master WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE",
+        f"SELECT name, type, sql FROM {schema}.sqlite_master"
+        " WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE",
         (table.name[-1],),
     ).fetchone()
     if found is None:
@@ -185,7 +188,12 @@ def _sqlite(connection: Connection, table: Table) -> Found:
     if primary and not indexed:
         # INTEGER PRIMARY KEY is the row's own number, and has no index.
         parts += [("PRIMARY KEY", column, True) for column in primary]
-    return Found(str(found[0]), {column.name: column for column in columns}, _gathered(parts))
+    return Found(
+        name=str(found[0]),
+        columns={column.name: column for column in columns},
+        uniques=_gathered(parts),
+        resolves=_RESOLVES.search(str(found[2])) is not None,
+    )
 
 
 def _sqlite_column(name: str, declared: str, not_null: bool, has_default: bool) -> Column:

@@ -81,6 +81,8 @@ class Described:
     """Bytes that a statement may have, on MySQL and MariaDB: of a larger one only a cut connection is heard."""
     transactions: bool = True
     """MyISAM has none: of a statement that fails some rows stay, and only its first row is looked at strictly."""
+    resolves: bool = False
+    """Its own definition says what becomes of a conflict (SQLite's ON CONFLICT REPLACE), and is to be overruled."""
     statements: dict[tuple[str, ...], str] = field(default_factory=dict, compare=False, repr=False)
     """The INSERT of one row, by its columns: it is written once."""
 
@@ -131,6 +133,7 @@ def describe(connection: Connection, table: Table) -> Described:
         real_name=found.name,
         packet=found.packet,
         transactions=found.transactions,
+        resolves=found.resolves,
     )
 
 

@@ -202,6 +202,20 @@ def test_a_table_that_replaces_rows_by_itself_does_not(database: Database) -> No
     assert database.ask("SELECT id, other, x FROM t") == [("a", "o", "first")]
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_trigger_that_notes_the_device_may_pass_over_what_is_noted(database: Database) -> None:
+    """The statement's own OR ABORT held for its triggers as well: the second event of a device was refused."""
+    database.run(
+        "CREATE TABLE devices (id TEXT PRIMARY KEY)",
+        "CREATE TRIGGER note AFTER INSERT ON activities"
+        " BEGIN INSERT OR IGNORE INTO devices VALUES (NEW.device_id); END",
+    )
+    writer = ActivityWriter(database.engine)
+    assert [writer.write(activity(name)).duplicate for name in ("a", "b", "a")] == [False, False, True]
+    assert writer.write_batch([activity("c"), activity("d")]) == [Stored("c"), Stored("d")]
+    assert database.ask("SELECT id FROM devices") == [("device-1",)]
+
+
 REFUSALS = {
     "another unique key": "CREATE UNIQUE INDEX one_type ON activities (type)",
     "foreign key": "ALTER TABLE activities ADD FOREIGN KEY (device_id) REFERENCES processes (id)",

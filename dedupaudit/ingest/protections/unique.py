@@ -69,10 +69,11 @@ def insert_statement(table: Described, columns: tuple[str, ...], rows: int) -> s
     """Return the INSERT of some rows: PostgreSQL and SQLite leave out those whose key is there, MySQL takes none then.
 
     ON CONFLICT names the key: any other violation is an error. SQLite's OR ABORT overrules a table that was made with
-    ON CONFLICT REPLACE. MySQL has no such thing: INSERT IGNORE swallows other errors too.
+    ON CONFLICT REPLACE; the OR IGNORE of triggers too, so that it is said only there. MySQL has no such thing: INSERT
+    IGNORE swallows other errors too.
     """
     row = f"({', '.join([table.mark] * len(columns))})"
-    verb = "INSERT OR ABORT INTO" if table.dialect == "sqlite" else "INSERT INTO"
+    verb = "INSERT OR ABORT INTO" if table.resolves else "INSERT INTO"
     names = ", ".join(table.name(column) for column in columns)
     statement = f"{verb} {table.quoted} ({names}) VALUES {', '.join([row] * rows)}"
     if table.dialect in ("mysql", "mariadb"):
