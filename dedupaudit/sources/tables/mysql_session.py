@@ -190,6 +190,8 @@ class Session:
         raise explained from error
 
     def _drop(self) -> None:
+        if result := getattr(self._connection, "_result", None):
+            result.unbuffered_active = False  # PyMySQL would read the rest of it when it is collected
         sock = getattr(self._connection, "_sock", None)
         if sock is not None:
             # PyMySQL reads through a file of its own, which keeps a socket that is only closed.
