@@ -178,7 +178,7 @@ class Session:
             with self._explained(about):
                 yield
         finally:
-            # After a signal nothing is asked any more: of a question that was left open this runs while it is collected.
+            # After a signal nothing is asked any more: of a question left open, this runs while it is collected.
             if not self.connection.closed and self._interrupt.signum is None:
                 with suppress(psycopg2.Error):
                     self._run("ROLLBACK TO SAVEPOINT dedupaudit; RELEASE SAVEPOINT dedupaudit")
