@@ -216,7 +216,7 @@ def judge(
     return StrategyResult(
         strategy,
         _verdict(strategy, is_broken, bool(unclear)),
-        "; ".join([*unclear, *_given_up(observed)]),
+        "; ".join([*unclear, *_grave(audited, holes), *_given_up(observed)]),
         requests=observed.requests,
         rows=audited.rows,
         duplicates=audited.duplicates,
@@ -298,6 +298,12 @@ def _unclear(observed: Observed, audited: Audit) -> list[str]:
     if observed.alone >= _TELLING and not observed.overlapped:
         reasons.append("no two requests were under way at the same moment: this machine is too busy for a drill")
     return reasons
+
+
+def _grave(audited: Audit, holes: Sequence[Hole]) -> Iterator[str]:
+    """Yield what the audit calls grave where no figure of the table shows it."""
+    if audited.high and all(hole.what in ("orphans", "unclear") for hole in holes):
+        yield f"the audit found {', '.join(sorted(audited.examples)) or 'something grave'}"
 
 
 def _given_up(observed: Observed) -> Iterator[str]:

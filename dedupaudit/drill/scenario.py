@@ -154,7 +154,7 @@ def retries(ids: int, writers: int, seed: int) -> tuple[Plan, ...]:
 
 
 _RETRIES: tuple[Kind, ...] = ("plain",) * 20 + ("overlap",) * 8 + ("lost",) * 8 + ("dropped",) * 4
-_FEW_RETRIES: tuple[Kind, ...] = ("overlap", "lost")
+_FEW_RETRIES: tuple[Kind, ...] = ("lost", "overlap")
 _FAULTS: dict[Kind, Fault] = {"lost": Fault(answer_lost=True), "dropped": Fault(dropped_after=1)}
 
 

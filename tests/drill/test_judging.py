@@ -189,6 +189,10 @@ def test_what_the_audit_calls_grave_breaks_it(scene: Scene, audited: Audit) -> N
     scene.has(row(CLICK)).says(CLICK, "stored")
     assert scene.judged(audited=audited).verdict == "broken"
     assert scene.judged(THEIRS, audited).verdict == "hole_shown"
+    # It is never BROKEN without a word of what was seen.
+    assert (
+        scene.judged(audited=audited).holes or scene.judged(audited=audited).reason == "the audit found size_mismatch"
+    )
 
 
 def test_an_orphan_is_told_and_breaks_nothing(scene: Scene) -> None:

@@ -103,7 +103,10 @@ def _may_refuse(scratch: PostgresqlScratch, trigger: Trigger, schemas: frozenset
 
 def _may_divert(trigger: Trigger, table: Table) -> bool:
     """Say whether a trigger could change the key of a row, or store it elsewhere."""
-    if not trigger.before or not trigger.each_row:
+    if not trigger.before:
+        changed = rf'\bUPDATE\s+(ONLY\s+)?(\S+\.)?"?{re.escape(table.catalog.name.rpartition(".")[2])}\b'
+        return re.search(changed, trigger.body, re.IGNORECASE) is not None
+    if not trigger.each_row:
         return False
     return trigger.language != "plpgsql" or not leaves_the_key(trigger.body, "postgresql", table.key_names)
 
