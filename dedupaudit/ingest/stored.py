@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from dedupaudit.ingest.values import is_text
+from dedupaudit.ingest.values import is_padded, is_text
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -64,7 +64,7 @@ def compare(
     for (name, sent), stored in zip(row.items(), found, strict=True):
         column = table.columns[name]
         json_column = (name in as_json or column.json) and name not in table.table.key_columns
-        equal = _json_equal(sent, stored) if json_column else _equal(sent, stored, column)
+        equal = _json_equal(sent, stored) if json_column else _equal(sent, stored, table, column)
         if equal is None or (not equal and json_column and table.dialect == "mysql" and None not in (sent, stored)):
             open_questions.append(name)
         differs[name] = not equal
@@ -84,7 +84,7 @@ def _key(table: Described, row: Row) -> tuple[object, ...]:
     return tuple(row[column] for column in table.table.key_columns)
 
 
-def _equal(sent: object, stored: object, column: Column) -> bool | None:
+def _equal(sent: object, stored: object, table: Described, column: Column) -> bool | None:
     """Say whether two values are equal; None where only the server knows."""
     if sent is None or stored is None:
         return sent is stored
@@ -94,8 +94,8 @@ def _equal(sent: object, stored: object, column: Column) -> bool | None:
         if sent == stored:
             return True
         if isinstance(sent, str) and is_text(column):
-            # A column of fixed length is padded, and what was sent does not end with a space.
-            return column.type.startswith(("char", "bpchar")) and isinstance(stored, str) and sent == stored.rstrip(" ")
+            # What was sent to a column that pads does not end with a space.
+            return is_padded(table, column) and isinstance(stored, str) and sent == stored.rstrip(" ")
         if isinstance(sent, int):
             return False
     return None

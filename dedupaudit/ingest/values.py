@@ -112,6 +112,11 @@ def is_text(column: Column) -> bool:
     return _TEXT.match(column.type) is not None and not column.type.endswith("[]")
 
 
+def is_padded(described: Described, column: Column) -> bool:
+    """Say whether a column is of fixed length, so that the database fills it up with spaces (SQLite never does)."""
+    return described.dialect != "sqlite" and _FIXED.match(column.type) is not None
+
+
 def _check(described: Described, column: Column, as_json: bool, required: bool, in_key: bool) -> Check:
     """Put a column's check together once, so that a row pays only for what its type needs."""
     text = _text_check(described, column)
@@ -150,7 +155,7 @@ def _never_null(check: Check) -> Check:
 
 def _text_check(described: Described, column: Column) -> Check:
     length, nul_allowed = column.length, described.dialect != "postgresql"
-    fixed = described.dialect != "sqlite" and _FIXED.match(column.type) is not None
+    fixed = is_padded(described, column)
     packet = described.packet
     large = packet // 8 if packet else sys.maxsize
     plain = min(length or sys.maxsize, large)

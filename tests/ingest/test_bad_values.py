@@ -184,6 +184,21 @@ def test_fixed_lengths_keep_no_spaces_at_the_end(database: Database) -> None:
         writer.write({"id": "ab "})
 
 
+def test_a_space_at_the_end_makes_another_text_where_the_length_is_not_fixed(database: Database) -> None:
+    # "character varying" is no "character"; and SQLite pads neither.
+    database.run("CREATE TABLE t (id char(5) PRIMARY KEY, v varchar(5), c char(5))")
+    writer = RowWriter(database.engine, Table(("t",)))
+    writer.write({"id": "ab", "v": "x ", "c": "y"})
+    assert writer.write({"id": "ab", "v": "x ", "c": "y"})
+    with pytest.raises(IdCollision) as collision:
+        writer.write({"id": "ab", "v": "x", "c": "y"})
+    assert collision.value.differs == ("v",)
+    if database.name == "sqlite":
+        writer.write({"id": "cd", "v": "x", "c": "y "})
+        with pytest.raises(IdCollision):
+            writer.write({"id": "cd", "v": "x", "c": "y"})
+
+
 @pytest.mark.parametrize("database", ["mariadb"], indirect=True)
 def test_what_mariadb_would_turn_into_something_else_is_rejected(database: Database) -> None:
     database.run("CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, b binary(4), d double)")
