@@ -99,7 +99,7 @@ class OssStore:
         return self._reads_as(key, content)
 
     def look(self, key: str) -> ObjectFact | None:
-        return look_at(self._connection, key) if _is_possible(key) else None
+        return look_at(self._connection, key, "get") if _is_possible(key) else None
 
     def below(self, prefix: str) -> Iterable[list[ObjectFact]]:
         return list_range(self._connection, prefix, KeyRange())

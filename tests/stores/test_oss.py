@@ -143,6 +143,7 @@ def test_a_refusal_names_the_permission(oss: FakeOss, bucket: OssStore, kind: st
         act(bucket)
     assert permission in refused.value.hint
     assert "pictures" in refused.value.message + refused.value.hint
+    assert "may be listed" not in refused.value.message, "nobody has listed it"
     # What the preflight could write, it took away again where it could.
     assert oss.bucket.keys == [] or kind == "multi_delete"
 

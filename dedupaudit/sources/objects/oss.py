@@ -14,7 +14,7 @@ from dedupaudit.interrupt import Interrupt
 from dedupaudit.sources.objects import oss_credentials, oss_uploads
 from dedupaudit.sources.objects.oss_connection import OssConnection
 from dedupaudit.sources.objects.oss_endpoint import parse_endpoint
-from dedupaudit.sources.objects.oss_errors import Answer, Place, details
+from dedupaudit.sources.objects.oss_errors import Action, Answer, Place, details
 from dedupaudit.sources.objects.oss_listing import LONGEST_KEY, KeyRange, ask_page, list_again, list_range
 from dedupaudit.sources.objects.protocol import Asking, Leftover, ObjectFact
 from dedupaudit.sources.objects.side_by_side import side_by_side
@@ -109,8 +109,11 @@ class OssSource:
         return result
 
 
-def look_at(connection: OssConnection, key: str) -> ObjectFact | None:
-    """Ask for the headers of one object; None only where OSS itself says that there is none. Raises SourceError."""
+def look_at(connection: OssConnection, key: str, told_as: Action = "head") -> ObjectFact | None:
+    """Ask for the headers of one object; None only where OSS itself says that there is none. Raises SourceError.
+
+    `told_as`: what a refusal is said to refuse; `head` speaks of an audit, which has listed the bucket.
+    """
     place = connection.place
 
     def read(answer: Answer) -> ObjectFact | None:
@@ -127,7 +130,7 @@ def look_at(connection: OssConnection, key: str) -> ObjectFact | None:
                 return None
             if code == "NoSuchBucket" or number == _NO_BUCKET:
                 raise SourceError(f"bucket {place.bucket} is gone from {place.endpoint}", "check it, then run again")
-        refused = connection.refused(answer, "head")
+        refused = connection.refused(answer, told_as)
         if refused.code == "InvalidObjectName":
             return None
         raise refused
