@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from dedupaudit import __version__
+
 ROOT = Path(__file__).parent.parent.parent
+DOCUMENTS = f"dedupaudit-{__version__}.data/data/share/doc/dedupaudit/"
 
 # One worker builds and uses the wheel.
 pytestmark = pytest.mark.xdist_group("wheel")
@@ -83,9 +86,18 @@ def test_wheel_holds_the_package_and_its_types_and_nothing_else(wheel: Path) -> 
     names = zipfile.ZipFile(wheel).namelist()
     assert "dedupaudit/py.typed" in names
     assert {f"dedupaudit/{path.relative_to(ROOT / 'dedupaudit')}" for path in ROOT.glob("dedupaudit/**/*.py")} == {
-        name for name in names if name.endswith(".py")
+        name for name in names if name.endswith(".py") and not name.startswith(DOCUMENTS)
     }
-    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"dedupaudit"}
+    assert {name.partition("/")[0] for name in names if not name.startswith(DOCUMENTS)} == {
+        "dedupaudit",
+        f"dedupaudit-{__version__}.dist-info",
+    }
+
+
+def test_wheel_holds_the_documents_that_hints_name(wheel: Path) -> None:
+    inside = {name.removeprefix(DOCUMENTS) for name in zipfile.ZipFile(wheel).namelist() if name.startswith(DOCUMENTS)}
+    assert {"repair.md", "migrate.md", "grants.md", "recipes/crontab"} <= inside
+    assert inside == {path.relative_to(ROOT / "docs").as_posix() for path in ROOT.glob("docs/**/*") if path.is_file()}
 
 
 def test_installed_wheel_runs_the_main_job_in_an_empty_folder(
