@@ -73,6 +73,8 @@ def test_a_textbook_trigger_for_uniqueness_is_copied_and_protects(database: Data
         assert against.shape.triggers == ("once",)
         assert against.shape.left_out == ()
         assert rows_after_a_retry(scratch, against) == 1
+        # That no two of a drill met between its look and their COMMITs was luck.
+        assert bool(against.shape.doubts) is (database is not SQLITE)
 
 
 # ---- triggers that write elsewhere

@@ -85,7 +85,7 @@ def copy(
             triggers=tuple(copied.triggers),
             left_out=tuple(copied.left_out),
             uncertain=copied.uncertain,
-            doubts=(*copied.doubts, *_uncovered(resolved)),
+            doubts=(*copied.doubts, *_uncovered(resolved), *_unguarded(around, resolved, copied)),
         ),
         table=Table(name, key=resolved.key_names),
         settings=_audited(settings.tables.get(table_name) or TableSettings(), name, resolved),
@@ -129,6 +129,16 @@ def _uncovered(resolved: Resolved) -> Iterator[str]:
         for one in of_key:
             name = visible(one.name)
             yield f"unique index {name} does not cover every row, and what it does not cover may come twice"
+
+
+def _unguarded(around: DatabaseSettings, resolved: Resolved, copied: Copied) -> Iterator[str]:
+    """Yield that triggers alone keep duplicates out, where two transactions do not see each other's rows."""
+    made = {field.name for field in copied.fields if field.own or field.made}
+    is_held = any(one.unique and one.valid and not set(one.columns) <= made for one in resolved.catalog.indexes)
+    excludes = any(rule.startswith("EXCLUDE ") for rule in copied.constraints)
+    # SQLite has one writer at a time.
+    if copied.triggers and not is_held and not excludes and around.url.scheme != "sqlite":
+        yield "no unique index is over the key, and two requests at once may pass a trigger"
 
 
 def _audited(settings: TableSettings, name: tuple[str, ...], resolved: Resolved) -> TableSettings:
