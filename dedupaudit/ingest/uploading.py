@@ -142,8 +142,8 @@ class Upload:
             return None
         protection, lease = self._rows.protection, self._tools.lease
         token = self._in_transaction(lambda connection: protection.claim(connection, self._table, self.key, lease))
-        if token is not None and seen is not None and seen.status == "failed":
-            telling.again(self._shot.id)
+        if token is not None and seen is not None and seen.status != "pending":
+            telling.again(self._shot.id)  # it failed, or whoever had it died
         return token
 
     # ---- the object

@@ -201,7 +201,9 @@ def test_the_row_of_a_writer_that_died_is_taken_over_when_its_lease_is_over(uplo
         uploads.new_writer(wait=0).write(dead)
     assert uploads.writer.write(replace(SHOT, id="screenshot_pending")).duplicate is False
     uploads.end_lease()
-    assert uploads.writer.write(dead).duplicate is False
+    with until_told(f"[Retry] {dead.id} failed before, uploading again") as told:
+        assert uploads.writer.write(dead).duplicate is False
+    assert told.is_set()
     row = uploads.row(dead)
     assert row is not None and (row.status, row.retry_count) == ("completed", 1)
     assert uploads.objects()[object_key(dead)] == SHOT.picture
