@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from math import isfinite
 from typing import Final
@@ -221,6 +221,7 @@ def _other_check(described: Described, column: Column, text: Check, in_key: bool
     sqlite = described.dialect == "sqlite"
     binary = _BINARY.fullmatch(column.type)
     uuid = column.type == "uuid" and not sqlite
+    zoneless = described.dialect in ("mysql", "mariadb")
     many = column.type.endswith(("[]", "hstore"))
 
     def other(value: object) -> object:
@@ -228,6 +229,8 @@ def _other_check(described: Described, column: Column, text: Check, in_key: bool
             return str(value)
         if isinstance(value, float | Decimal) and described.dialect != "postgresql" and not isfinite(value):
             raise _Refused("is NaN or Infinity, which not every database keeps")
+        if zoneless and isinstance(value, datetime | time) and value.tzinfo is not None:
+            raise _Refused("has a time zone, which the driver leaves out: send it in UTC, without one")
         if isinstance(value, dict | list | tuple | set) and not many:
             raise _Refused(f"is no single value, but {type(value).__name__}")
         if binary and isinstance(value, bytes) and len(value) < int(binary[1]):
@@ -242,7 +245,7 @@ def _other_check(described: Described, column: Column, text: Check, in_key: bool
             return value.isoformat(" ")
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise _Refused("is out of range")
-        return str(value) if isinstance(value, date | Decimal) else value
+        return str(value) if isinstance(value, date | time | Decimal) else value
 
     return other
 

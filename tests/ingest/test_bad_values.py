@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -201,9 +202,10 @@ def test_a_space_at_the_end_makes_another_text_where_the_length_is_not_fixed(dat
 
 @pytest.mark.parametrize("database", ["mariadb"], indirect=True)
 def test_what_mariadb_would_turn_into_something_else_is_rejected(database: Database) -> None:
-    database.run("CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, b binary(4), d double)")
+    database.run("CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, b binary(4), d double, at datetime)")
     writer = RowWriter(database.engine, Table(("t",)))
-    for values in ({"id": 0}, {"id": 1, "b": b"ab"}, {"id": 1, "d": math.nan}, {"id": 1, "d": math.inf}):
+    refused: list[dict[str, Any]] = [{"b": b"ab"}, {"d": math.nan}, {"d": math.inf}, {"at": datetime.now(UTC)}]
+    for values in ({"id": 0}, *({"id": 1} | one for one in refused)):
         with pytest.raises(Rejected, match="t cannot take this event"):
             writer.write(values)
     assert [writer.write({"id": 1, "b": b"abcd", "d": 0.5}) for _ in range(2)] == [False, True]
