@@ -6,17 +6,21 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from dedupaudit.demo import build
 from dedupaudit.errors import Cancelled
 from dedupaudit.interrupt import Interrupt, Runtime
 from dedupaudit.main import run
-from tests.cli.launching import completed, default_signals, with_checkout
+from tests.cli.launching import completed, default_signals, started, with_checkout
 from tests.cli.reading import report_of, valid_report
 from tests.conftest import Completed
 
+_NEVER = (b"Traceback", b"defect", b"Exception ignored", b"leaked")
 # Sends this process a signal just before something in it is called for the nth time.
 _SCRIPT = """
 import functools, importlib, os, sys
@@ -63,7 +67,7 @@ def signalled_at(place: str, arguments: list[str], env: dict[str, str], cwd: Pat
         preexec_fn=default_signals,
     ) as process:
         done = completed(process)
-    for word in (b"Traceback", b"defect", b"Exception ignored", b"leaked"):
+    for word in _NEVER:
         assert word not in done.err, done.err
     assert list(Path(env["TMPDIR"]).iterdir()) == []
     return done
@@ -163,3 +167,33 @@ def test_what_a_library_makes_of_it_is_no_defect(monkeypatch: pytest.MonkeyPatch
 def test_nobody_takes_it_for_a_failure_of_his_own() -> None:
     """Libraries pass over what they catch by `except Exception`, and so the signal, and the run would go on."""
     assert not issubclass(Cancelled, Exception)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["scan", "crosscheck", "audit"])
+def test_at_any_moment(env: dict[str, str], tmp_path: Path, command: str) -> None:
+    """Whenever it comes, there is the signal's code or the run's own, a whole report or none, and nothing else."""
+    build(tmp_path / "demo", rows=300, seed=2025)
+    arguments = [command, "-f", "json", "--config", str(tmp_path / "demo/dedupaudit.toml")]
+
+    def ended(after: float | None) -> tuple[int, bytes]:
+        with started(arguments, env, tmp_path, preexec_fn=default_signals) as process:
+            if after is not None:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(after)
+                process.terminate()
+            done = completed(process)
+        for word in _NEVER:
+            assert word not in done.err, done.err
+        assert list(Path(env["TMPDIR"]).iterdir()) == []
+        return done.code, done.out
+
+    began = time.monotonic()
+    usual, _ = ended(None)
+    seconds = time.monotonic() - began
+    for part in (0.2, 0.4, 0.6, 0.8, 0.95):
+        code, out = ended(part * seconds)
+        # Before the program has a handler, and while Python ends, it is the signal that ends the process.
+        assert code in (usual, 128 + signal.SIGTERM, -signal.SIGTERM)
+        if out:
+            valid_report(out)

@@ -190,14 +190,17 @@ class Session:
         raise explained from error
 
     def _drop(self) -> None:
-        if result := getattr(self._connection, "_result", None):
-            result.unbuffered_active = False  # PyMySQL would read the rest of it when it is collected
+        self._forget_stream()
         sock = getattr(self._connection, "_sock", None)
         if sock is not None:
             # PyMySQL reads through a file of its own, which keeps a socket that is only closed.
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
+
+    def _forget_stream(self) -> None:
+        if result := getattr(self._connection, "_result", None):
+            result.unbuffered_active = False  # PyMySQL would read the rest of it when it is collected
 
     def _abandon(self, cursor: SSCursor) -> None:
         """End a stream that nobody reads any more, on the server too."""
@@ -248,6 +251,7 @@ class Session:
     def close(self) -> None:
         """End the watch, the snapshot and both connections."""
         self._watch.close()
+        self._forget_stream()
         for connection in (self._monitor, self._connection):
             if connection is not None and connection.open:
                 with suppress(Exception):
