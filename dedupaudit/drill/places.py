@@ -80,7 +80,7 @@ def objects_of(settings: ObjectsSettings | None, name: str, interrupt: Interrupt
         with closing(open_store(below)) as store:
             yield Objects(_for_audit(below), prefix, visible(below.url, 1000), store)
         return
-    with _folder(settings, name, interrupt) as folder:
+    with _folder(settings, name) as folder:
         own = ObjectsSettings(url=folder.as_uri())
         _try(own, "", interrupt)
         with closing(open_store(own)) as store:
@@ -115,9 +115,7 @@ def _own(name: str) -> str:
 
 
 @contextmanager
-def _folder(settings: ObjectsSettings | None, name: str, interrupt: Interrupt) -> Iterator[Path]:
-    if settings is not None:
-        _try(settings, "", interrupt)
+def _folder(settings: ObjectsSettings | None, name: str) -> Iterator[Path]:
     folder = folder_of(settings, name)
     try:
         folder.mkdir(mode=0o700)

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from dedupaudit.config import ObjectsSettings
+from dedupaudit.drill import places
 from dedupaudit.drill.protocol import DrillResult
 from dedupaudit.drill.strategies import STRATEGIES, chosen
 from dedupaudit.errors import RunFailed, SourceError, UsageError
+from dedupaudit.interrupt import Interrupt
+from dedupaudit.stores.protocol import ObjectStore
 from tests.drill.drilling import by_name, drilled, request, seen, sqlite_file
 from tests.drill.seeded import strategy
 from tests.servers.mariadb import MariadbServer
@@ -86,6 +89,20 @@ def test_what_is_the_user_s_is_left_alone_his_file_and_his_folder(tmp_path: Path
     assert (tmp_path / "app.db").read_bytes() == before
     assert [path.name for path in folder.iterdir()] == ["mine.jpg"]
     assert os.listdir(temporary) == []
+
+
+def test_no_probe_lies_in_the_user_s_folder_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str | None] = []
+    real = places.open_store
+
+    def noted(objects: ObjectsSettings, interrupt: Interrupt | None = None) -> ObjectStore:
+        opened.append(objects.url)
+        return real(objects, interrupt)
+
+    monkeypatch.setattr(places, "open_store", noted)
+    with places.objects_of(ObjectsSettings(url=tmp_path.as_uri()), "dedupaudit_drill_00000000", Interrupt()):
+        assert {*opened} == {(tmp_path / "dedupaudit-drill-00000000").as_uri()}
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.slow

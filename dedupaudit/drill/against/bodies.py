@@ -85,7 +85,7 @@ def why_not(sql: str, language: Language, schemas: frozenset[str] = frozenset())
         before = words[at - 1][1].upper() if at else ""
         after = words[at + 1][1] if at + 1 < len(words) else ""
         if kind == "word" and word.upper() in _FORBIDDEN | _ONLY[language] and not _harmless(word, before, after):
-            return f"it says {word.upper()}"
+            return f"it says {word.upper()}, which may reach out of the scratch"
         if after == "." and before != "." and _bare(word).lower() in schemas:
             return f"it names the schema {visible(_bare(word))}"
         if after == "(" and not _is_known(kind, word, before):
