@@ -61,7 +61,8 @@ class Upload:
         self.key = self._rows.key(self._pending)
         if not isinstance(shot.picture, bytes):
             raise Rejected(
-                f"the picture {self._shown} is no bytes, but {type(shot.picture).__name__}", "decode it first"
+                f"the picture {self._shown} is no bytes, but {type(shot.picture).__name__}",
+                "give it whole, as bytes: decode a text, read a file, copy a buffer",
             )
         if not isinstance(shot.content_type, str):
             raise Rejected(f"the picture {self._shown} has no content type", "say what it is, as in image/jpeg")
