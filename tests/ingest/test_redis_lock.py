@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 import redis as redis_py
 from redis.backoff import ConstantBackoff
+from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
 from dedupaudit.ingest.errors import Unavailable, Unprotected
@@ -249,6 +250,22 @@ def test_a_redis_that_may_not_be_written_is_gone(own: RedisServer, caplog: pytes
         with RedisLock(client).held(("activity_1",)):
             pass
     assert warned(caplog, "gone: ReadOnlyError") == 1
+
+
+def test_a_cluster_that_cannot_be_reached_is_gone(
+    redis: RedisServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its error is no RedisError, and went to whoever wrote."""
+
+    def unreachable(**_asked: object) -> None:
+        raise RedisClusterException("Redis Cluster cannot be connected")
+
+    with closing(redis.client()) as client:
+        lock = RedisLock(client)
+        monkeypatch.setattr(lock, "_take", unreachable)
+        with lock.held(("activity_1",)):
+            pass
+    assert warned(caplog, "gone: RedisClusterException") == 1
 
 
 def test_who_lost_the_answer_does_not_wait_for_itself(redis: RedisServer, prefix: str) -> None:

@@ -81,10 +81,12 @@ class Proxy:
             while piece := source.recv(_PIECE if not self.rate else max(1, min(_PIECE, int(self.rate / 10)))):
                 while self.stalled and not self._closed:
                     time.sleep(0.01)
+                # Who hears this piece may set it for the next one.
+                cutting = self.cut_after is not None
                 if from_server:
                     piece = self._weigh(piece)
                 target.sendall(piece)
-                if from_server and self.cut_after is not None and self.forwarded >= self.cut_after:
+                if from_server and cutting and self.cut_after is not None and self.forwarded >= self.cut_after:
                     self.cut()
                     return
         with contextlib.suppress(OSError):

@@ -207,7 +207,7 @@ class RedisLock:
 def _failures() -> tuple[type[Exception], ...]:
     """Return what a client raises where Redis is gone, refuses, or has become a replica."""
     try:
-        from redis.exceptions import RedisError
+        from redis.exceptions import RedisClusterException, RedisError
     except ImportError:
         return (OSError,)
-    return (OSError, RedisError)
+    return (OSError, RedisError, RedisClusterException)
