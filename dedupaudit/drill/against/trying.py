@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import sqlalchemy
@@ -33,8 +34,8 @@ def refusal(scratch: Scratch, name: tuple[str, ...], *rows: Mapping[str, object]
         return error.orig
     finally:
         if engine.dialect.name == "mysql":
-            # Some storage engines take nothing back.
-            with engine.begin() as connection:
+            # Some storage engines take nothing back. Where the server is gone, that is told by what comes next.
+            with suppress(DBAPIError), engine.begin() as connection:
                 connection.execute(target.delete())
         engine.dispose()
     return None
