@@ -138,6 +138,14 @@ def test_events_that_differ_are_not_refused_for_what_they_say(database: Database
         assert rows_after_a_retry(scratch, against) == 4
 
 
+def test_ids_begin_as_those_of_the_table_do(database: Database, tmp_path: Path) -> None:
+    url = database.fresh(tmp_path)
+    key = f"id {database.text()} NOT NULL PRIMARY KEY"
+    database.run(database.table("screenshots", [key, "v INTEGER", "CHECK (id LIKE 'screenshot%')"]))
+    with copied(url, "screenshots") as (scratch, against):
+        assert rows_after_a_retry(scratch, against) == 1
+
+
 def test_an_engine_that_takes_nothing_back_is_drilled_empty(tmp_path: Path) -> None:
     url = MARIADB.fresh(tmp_path)
     MARIADB.run("CREATE TABLE t (id VARCHAR(64) NOT NULL PRIMARY KEY, v INT) ENGINE = MyISAM")

@@ -16,6 +16,7 @@ from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 from dedupaudit.display import visible
 from dedupaudit.errors import UsageError
 from dedupaudit.nearest import nearest
+from dedupaudit.sources.tables.guess import singular
 from dedupaudit.sources.tables.table import Table
 
 Kind = Literal[
@@ -231,7 +232,7 @@ def key_value(field: Field, number: int, table: str) -> object:
     counted: object = None
     match field.kind:
         case "text":
-            counted = _counted_text(field, number)
+            counted = _counted_text(field, number, table)
         case "integer" if number < field.largest:
             counted = _FIRST + number if field.largest >= 2**53 else number + 1
         case "decimal" if field.length is None or number < 10 ** (field.length - field.scale):
@@ -287,9 +288,11 @@ def new_value(field: Field, number: int, table: str) -> object:
             return key_value(field, number, table)
 
 
-def _counted_text(field: Field, number: int) -> str | None:
-    digits = str(number)
-    for text in (f"activity_{_FIRST + number}", str(_FIRST + number), digits):
+def _counted_text(field: Field, number: int, table: str) -> str | None:
+    """Return an ID as the table's own begin, where its name is a plain word: a rule may want that."""
+    stem = singular(table.rpartition(".")[2]).lower()
+    begin = stem if re.fullmatch("[a-z]{4,20}", stem) else "activity"
+    for text in (f"{begin}_{_FIRST + number}", str(_FIRST + number), str(number)):
         if field.length is None or len(text) <= field.length:
             return text.rjust(field.length, "0") if field.padded and field.length else text
     return None
