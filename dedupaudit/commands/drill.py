@@ -14,7 +14,7 @@ import click
 from dedupaudit.commands.completing import strategy_names
 from dedupaudit.commands.options import Lines, Names, option, settings_of, shared
 from dedupaudit.display import visible
-from dedupaudit.errors import UsageError
+from dedupaudit.errors import RunFailed, UsageError
 from dedupaudit.interrupt import Runtime
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ def _drill(settings: Settings, asked: dict[str, Any], runtime: Runtime, *, in_st
         progress = progress_for(settings.options, stack)
         result = drill(request, interrupt=runtime.interrupt, progress=progress)
     answer(settings, lambda width: drill_lines(result, width, where()), lambda: drill_json(result))
+    if result.remains:
+        raise RunFailed("the drill came to its end, and could not be removed", "; ".join(result.remains))
     return exit_code(result)
 
 

@@ -50,6 +50,7 @@ def drill_json(result: DrillResult) -> dict[str, object]:
         "strategies": [_strategy(one) for one in result.strategies],
         "against": _against(result.against, would_duplicate(result)) if result.against else None,
         "leftovers": list(result.leftovers),
+        "remains": list(result.remains),
     }
 
 

@@ -190,6 +190,8 @@ class DrillResult:
     against: TableShape | None = None
     leftovers: tuple[str, ...] = field(default=())
     """Scratch schemas that killed drills left behind; `--clean` removes them."""
+    remains: tuple[str, ...] = field(default=())
+    """What of this drill could not be removed, and why."""
 
     @property
     def held(self) -> bool:

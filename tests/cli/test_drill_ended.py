@@ -187,3 +187,26 @@ def test_a_database_that_goes_away_is_6_and_what_is_left_is_named(
         assert run("drill", "--clean", "--db", url).code == 0
         assert schemas_of(server, "app") == []
     assert os.listdir(temporary) == []
+
+
+def test_a_scratch_that_cannot_be_removed_costs_no_result(run: Run, postgresql: PostgresqlServer) -> None:
+    postgresql.create_database("shop")
+    for statement in (
+        "CREATE FUNCTION keep() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() WHERE object_type = 'schema')"
+        " THEN RAISE EXCEPTION 'nothing is dropped here'; END IF; END $$",
+        "CREATE EVENT TRIGGER keep ON sql_drop EXECUTE FUNCTION keep()",
+    ):
+        postgresql.execute(statement, database="shop")
+    asked = ("drill", "--db", postgresql.url(database="shop"), "-f", "json")
+    done = run(*asked, "--strategy", "unique", "--writers", "2", "--ids", "1")
+    assert done.code == 6, said(done)
+    result = strict_json(done.out)
+    assert result["held"] is True
+    [remains] = result["remains"]
+    assert "nothing is dropped here" in remains
+    assert "could not be removed" in said(done)
+    assert "drill --clean" in said(done)
+    postgresql.execute("DROP EVENT TRIGGER keep", database="shop")
+    [removed] = strict_json(run(*asked, "--clean").out)["removed"]
+    assert removed in result["scratch"]
