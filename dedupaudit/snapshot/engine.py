@@ -30,7 +30,8 @@ class Engine:
 
     def __init__(self, memory_limit: int, most: int = _MOST, *, kept: bool = True) -> None:
         """Open it; what is not `kept` is written to disk only where the memory does not hold it, and never synced."""
-        import duckdb
+        with held():  # what is raised while it makes its classes ends the process (SIGABRT)
+            import duckdb
 
         with explained():
             self.folder = Path(tempfile.mkdtemp(prefix="dedupaudit-"))

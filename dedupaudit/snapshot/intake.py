@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from queue import Queue
-from threading import Thread
+from threading import Event, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -110,8 +111,12 @@ class _Loader:
         self._queue: Queue[Path | None] = Queue(maxsize=4)
         # Begun with the first piece, when somebody has it to end: it must not outlive the engine that it works with.
         self._thread = Thread(target=self._run, name="load", daemon=True)
+        # Not its own word: CPython 3.11 takes a thread for ended whose join() a signal broke off.
+        self._ended = Event()
 
     def load(self, path: Path) -> None:
+        # What a writer held back comes when it is collected, maybe after the end.
+        self._complain()
         if self._thread.ident is None:
             with held():
                 self._thread.start()
@@ -121,34 +126,42 @@ class _Loader:
     def finish(self) -> None:
         if self._thread.ident is not None:
             self._queue.put(None)
-            self._thread.join()
+            self._ended.wait()
         self._complain()
 
     def abandon(self) -> None:
         """End the thread without loading what is left."""
-        if self._thread.is_alive():
+        self._failure = self._failure or RuntimeError("abandoned")
+        if self._thread.ident is not None and not self._ended.is_set():
             with held():
-                self._failure = self._failure or RuntimeError("abandoned")
                 self._engine.connection.interrupt()
                 self._queue.put(None)
-                self._thread.join()
+                self._ended.wait()
 
     def _complain(self) -> None:
         if self._failure is not None:
             raise self._failure
 
     def _run(self) -> None:
-        # A connection is used by one thread at a time; this one is the loader's own.
-        connection = self._engine.connection.cursor()
+        try:
+            with ExitStack() as stack:
+                self._load(stack)
+        finally:
+            self._ended.set()
+
+    def _load(self, stack: ExitStack) -> None:
+        connection = None
         while (path := self._queue.get()) is not None:
             if self._failure is None:
                 try:
                     with explained(self._engine.folder):
+                        # A connection is used by one thread at a time; this one is the loader's own.
+                        connection = connection or stack.enter_context(self._engine.connection.cursor())
                         connection.execute(self._insert, [str(path)])
                 except BaseException as error:  # noqa: BLE001 (raised again in the thread that reads)
                     self._failure = error
-            path.unlink(missing_ok=True)
-        connection.close()
+            with suppress(OSError):  # it goes with its folder
+                path.unlink()
 
 
 def read_lines(columns: dict[str, str]) -> str:

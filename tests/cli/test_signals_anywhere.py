@@ -121,6 +121,7 @@ def test_a_file_of_findings_that_is_not_ready_costs_no_report(
     "place",
     [
         "dedupaudit.snapshot.crossing:Crossing._run",
+        "dedupaudit.snapshot.intake:Intake.finish",
         "dedupaudit.snapshot.intake:_Loader.finish",
         "dedupaudit.snapshot.engine:Engine.close",
     ],
@@ -140,6 +141,38 @@ def test_the_engine_is_gone_whenever_it_comes(
     ]
     done = signalled_at(place, arguments, env, tmp_path)
     assert done.code == 143
+    assert report_of(done)["complete"] is False
+
+
+def test_the_engine_is_imported_whole(env: dict[str, str], tmp_path: Path, two_tables: Path) -> None:
+    """What is raised while its C++ makes Python's classes ends the process by SIGABRT, without a report."""
+    script = """
+import atexit, os, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "_duckdb":
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), int(number))
+number = sys.argv[2]
+del sys.argv[1:3]
+sys.meta_path.insert(0, Finder())
+atexit.register(lambda: "duckdb" in sys.modules or sys.stderr.write("it was broken off"))
+from dedupaudit.main import main
+main()
+"""
+    (tmp_path / "objects").mkdir()
+    arguments = [
+        "crosscheck",
+        "--db",
+        f"sqlite:///{two_tables}",
+        "--objects",
+        f"file://{tmp_path}/objects",
+        "-f",
+        "json",
+    ]
+    done = signalled_at("", arguments, env, tmp_path, script)
+    assert done.code == 143
+    assert b"broken off" not in done.err
     assert report_of(done)["complete"] is False
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Timer
@@ -13,6 +15,7 @@ import pytest
 from dedupaudit.errors import Cancelled
 from dedupaudit.interrupt import passed_on, stop
 from dedupaudit.snapshot.engine import Engine, explained
+from dedupaudit.snapshot.intake import Intake, read_lines
 
 # Takes minutes, in pieces after each of which the engine looks for signals.
 LONG = "SELECT range % 7777777 AS k, COUNT(*) FROM range(3000000000) GROUP BY k"
@@ -45,3 +48,25 @@ def test_a_signal_in_mid_statement_is_no_failure_of_the_engine() -> None:
 def test_another_error_stays_what_it_is() -> None:
     with pytest.raises(RuntimeError, match="something else"), passed_on():
         raise RuntimeError("something else")
+
+
+def test_what_is_collected_after_the_end_is_not_loaded() -> None:
+    """A thread that is still at work when Python ends takes the process with it (SIGABRT)."""
+    with Engine(64_000_000) as engine:
+        engine.connection.execute("CREATE TABLE t (a BIGINT)")
+        intake = Intake(engine, f"INSERT INTO t SELECT a FROM {read_lines({'a': 'BIGINT'})}")
+        intake.write(b"1\n")
+        intake.abandon()
+        del intake
+        gc.collect()
+        assert "load" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_signal_while_the_last_piece_is_loaded_leaves_nobody_at_work() -> None:
+    """CPython 3.11 takes a thread for ended whose `join` a signal broke off: the engine was closed beneath it."""
+    with Engine(64_000_000) as engine:
+        engine.connection.execute("CREATE TABLE t (a HUGEINT)")
+        slow = f"INSERT INTO t SELECT sum(range) FROM range(700000000), {read_lines({'a': 'BIGINT'})}"
+        with pytest.raises(Cancelled), signalled(), Intake(engine, slow) as intake:
+            intake.write(b"1\n")
+        assert intake._loader._ended.is_set()
