@@ -7,6 +7,7 @@ import os
 import secrets
 import stat
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -102,6 +103,9 @@ class Replacing:
 
     def __enter__(self) -> Self:
         """Open the file."""
+        if self.is_regular:
+            # At the latest when the process ends: a signal may come before the block begins.
+            self._remove = weakref.finalize(self, self.written.unlink, missing_ok=True)
         with explained(self.path):
             self.stream = open(self.written, "xb" if self.is_regular else "wb")  # noqa: SIM115 (closed in __exit__)
         return self
@@ -118,7 +122,7 @@ class Replacing:
                     self.stream.close()
                 if self.is_regular:
                     with suppress(OSError):
-                        self.written.unlink()
+                        self._remove()
 
     def _commit(self) -> None:
         self.stream.close()
