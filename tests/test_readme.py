@@ -1,4 +1,4 @@
-"""The README and the program say the same: commands, options, exit codes, checks."""
+"""The README, its pages in docs/ and the program say the same: commands, options, exit codes, checks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from dedupaudit.commands.migrate import COMMANDS as MIGRATE_COMMANDS
 from dedupaudit.commands.repair import COMMANDS as REPAIR_COMMANDS
 from dedupaudit.errors import ExitCode
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+PAGES = ("README.md", "docs/options.md", "docs/audit.md", "docs/reports.md")
+README = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
+"""One text in four files."""
 GROUPS = {"repair": REPAIR_COMMANDS, "migrate": MIGRATE_COMMANDS}
 """Commands that hold others; each has a section of its own."""
 SIGNALS = {129, 130, 141, 143}
@@ -24,7 +27,7 @@ SIGNALS = {129, 130, 141, 143}
 def rows_below(heading: str) -> list[list[str]]:
     """Return the cells of the tables in the section of this heading, the headings of the tables left out."""
     section = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", README, re.DOTALL | re.MULTILINE)
-    assert section, f"the README has no section {heading}"
+    assert section, f"no page has a section {heading}"
     lines = [line for line in section[1].splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
     rules = [number for number, row in enumerate(cells) if set("".join(row)) <= set("-: ")]
@@ -91,7 +94,7 @@ def test_every_option_is_named(name: str) -> None:
 
 
 def test_no_option_is_named_that_does_not_exist() -> None:
-    cells = [cell for heading in ("Use", "Repair", "Migrate") for row in rows_below(heading) for cell in row]
+    cells = [cell for heading in ("Use", "Options", "Repair", "Migrate") for row in rows_below(heading) for cell in row]
     named = {found for cell in cells for found in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", cell)}
     assert named <= every_option()
 

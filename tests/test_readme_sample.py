@@ -1,4 +1,4 @@
-"""The README's samples are what the commands really print."""
+"""The samples of the README and of docs/audit.md are what the commands really print."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.conftest import Run
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
 SAMPLE = r"<!-- sample: dedupaudit {} -->\n```\n(.*?)```\n<!-- end of sample -->"
 
 
@@ -18,17 +18,17 @@ def timeless(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-def parts(command: str) -> list[str]:
+def parts(command: str, page: str) -> list[str]:
     """Return the parts of a sample, which leaves out what stands between them."""
-    found = re.search(SAMPLE.format(command), README.read_text(encoding="utf-8"), re.DOTALL)
+    found = re.search(SAMPLE.format(command), (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
     assert found and found[1].strip()
     return [timeless(part).strip() for part in found[1].split("[…]")]
 
 
 def test_the_samples_are_parts_of_what_the_commands_print(run: Run, tmp_path: Path) -> None:
     printed = timeless(run("demo", cwd=tmp_path).out.decode())
-    for part in parts("demo"):
+    for part in parts("demo", "README.md"):
         assert part in printed
     story = timeless(run("explain", "activity_1766557428498", cwd=tmp_path / "dedupaudit-demo").out.decode())
-    for part in parts("explain"):
+    for part in parts("explain", "docs/audit.md"):
         assert part in story
