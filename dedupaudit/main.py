@@ -84,8 +84,10 @@ def run(arguments: list[str] | None, runtime: Runtime) -> int:
         complain(_usage_id(error), _escaped(message), _escaped(hint), ExitCode.USAGE)
         return ExitCode.USAGE
     except AuditError as error:
-        complain_of(error, _trace(runtime))
-        return error.exit_code
+        signum = runtime.interrupt.signum
+        code = error.exit_code if signum is None else 128 + signum
+        complain_of(error, code, _trace(runtime))
+        return code
     except Exception as error:  # noqa: BLE001 (a crash: the contract's 70)
         if (signum := runtime.interrupt.signum) is not None:
             # A library in C made an error of its own of what the signal's handler raised.

@@ -122,9 +122,9 @@ def complain(ident: str, message: str, hint: str, exit_code: int, traceback: str
     _echo(scrub(f"dedupaudit: {message}") + (scrub(f"\n  hint: {hint}") if hint else ""))
 
 
-def complain_of(error: AuditError, traceback: str = "") -> None:
-    """Say what an error says."""
-    complain(error.id, error.message, error.hint, error.exit_code, traceback)
+def complain_of(error: AuditError, exit_code: int, traceback: str = "") -> None:
+    """Say what an error says. The exit code is its own, or that of a signal that came before it."""
+    complain(error.id, error.message, error.hint, exit_code, traceback)
 
 
 def question(text: str) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from dedupaudit.config import DatabaseSettings
 from dedupaudit.errors import Cancelled
-from dedupaudit.interrupt import Interrupt, held, is_held, passed_on
-from dedupaudit.main import _watch_signals
+from dedupaudit.interrupt import Interrupt, Runtime, held, is_held, passed_on
+from dedupaudit.main import _watch_signals, run
 from dedupaudit.repair.databases.sqlite import SqliteRepair
 from dedupaudit.urls import parse_database_url
 from tests.conftest import SqliteDb
@@ -105,3 +105,13 @@ def test_a_signal_in_a_function_that_sqlite_calls_is_no_failure_of_the_database(
 def test_a_function_that_fails_without_a_signal_is_a_failure() -> None:
     with pytest.raises(sqlite3.OperationalError), passed_on():
         raise sqlite3.OperationalError("user-defined function raised exception")
+
+
+def test_the_code_of_a_signal_goes_before_that_of_an_error_that_came_after_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    nowhere = ["report", "nowhere.json"]
+    assert run(nowhere, Runtime()) == 2
+    assert run(nowhere, Runtime(Interrupt(signum=signal.SIGTERM))) == 143
+    first, second = capsys.readouterr().err.split("dedupaudit: ")[1:]
+    assert first == second
