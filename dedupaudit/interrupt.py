@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 
 from dedupaudit.errors import Cancelled
 
@@ -72,6 +73,12 @@ def held() -> Iterator[None]:
         if not _held.blocks and _held.signum is not None:
             signum, _held.signum = _held.signum, None
             raise Cancelled(signum)
+
+
+def import_whole(name: str) -> None:
+    """Import a module in C++; a signal waits, because raised amid its classes it ends the process by SIGABRT."""
+    with held():
+        import_module(name)
 
 
 def is_held() -> bool:

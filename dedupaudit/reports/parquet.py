@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from dedupaudit.display import visible
 from dedupaudit.errors import OutputError, UsageError
-from dedupaudit.interrupt import held, passed_on
+from dedupaudit.interrupt import import_whole, passed_on
 from dedupaudit.reports.write import Replacing, explained
 
 
@@ -45,8 +45,8 @@ def rows_for(file: Replacing, columns: Mapping[str, str], memory_limit: str | in
 
 
 def _convert(rows: Path, file: Replacing, columns: Mapping[str, str], memory_limit: str | int, shown: str) -> None:
-    with held():  # what is raised while it makes its classes ends the process (SIGABRT)
-        import duckdb
+    import_whole("duckdb")
+    import duckdb
 
     spill = file.beside("spill")
     # One thread and a fixed order: the same findings make the same file.

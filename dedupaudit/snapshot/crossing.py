@@ -126,7 +126,8 @@ class Crossing:
             link.unlink(missing_ok=True)
             link.symlink_to(path.absolute())
         try:
-            self._run(f"INSERT INTO first.objects SELECT {self._hash('key')} AS h, * FROM ({query})", [str(link)])  # noqa: S608
+            with passed_on():
+                self._run(f"INSERT INTO first.objects SELECT {self._hash('key')} AS h, * FROM ({query})", [str(link)])  # noqa: S608
         except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.IOException) as error:
             if "No space left" in str(error):
                 with explained(self._engine.folder):
@@ -328,8 +329,7 @@ class Crossing:
         return f"CASE WHEN {column} IS NOT NULL THEN md5_number('{self._salt}' || {column}) END"
 
     def _run(self, statement: str, arguments: Sequence[object] = ()) -> Any:
-        with passed_on():
-            return self._engine.connection.execute(statement, list(arguments) or None)
+        return self._engine.connection.execute(statement, list(arguments) or None)
 
     def _do(self, statement: str) -> None:
         with explained(self._engine.folder):

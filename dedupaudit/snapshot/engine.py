@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dedupaudit.display import visible
 from dedupaudit.errors import SourceError
-from dedupaudit.interrupt import held, passed_on
+from dedupaudit.interrupt import held, import_whole, passed_on
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,8 +30,8 @@ class Engine:
 
     def __init__(self, memory_limit: int, most: int = _MOST, *, kept: bool = True) -> None:
         """Open it; what is not `kept` is written to disk only where the memory does not hold it, and never synced."""
-        with held():  # what is raised while it makes its classes ends the process (SIGABRT)
-            import duckdb
+        import_whole("duckdb")
+        import duckdb
 
         with explained():
             self.folder = Path(tempfile.mkdtemp(prefix="dedupaudit-"))
@@ -77,6 +77,7 @@ class Engine:
 @contextmanager
 def explained(folder: Path | None = None) -> Iterator[None]:
     """Turn failures of the engine and of its files into SourceError; a signal stays Cancelled."""
+    import_whole("duckdb")
     import duckdb
 
     place = visible(str(folder.parent if folder else tempfile.gettempdir()))

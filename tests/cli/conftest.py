@@ -109,3 +109,11 @@ def public() -> Iterator[Path]:
     """Return a folder that every user may enter and read."""
     with open_folder() as folder:
         yield folder
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Path:
+    """Return an empty folder for TMPDIR."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    return folder

@@ -31,13 +31,6 @@ LONG = 60.0  # seconds that nothing here takes
 
 
 @pytest.fixture
-def temporary(tmp_path: Path) -> Path:
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def env(clean_env: dict[str, str], temporary: Path) -> dict[str, str]:
     return {**with_checkout(clean_env), "TMPDIR": str(temporary), **oss_env()}
 

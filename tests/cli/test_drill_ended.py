@@ -41,13 +41,6 @@ class Begun:
         return done
 
 
-@pytest.fixture
-def temporary(tmp_path: Path) -> Path:
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    return folder
-
-
 @contextmanager
 def drilling(words: Sequence[str], env: dict[str, str], temporary: Path) -> Iterator[Begun]:
     """Begin a drill, and go on when its writers are at work."""

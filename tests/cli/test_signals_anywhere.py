@@ -43,13 +43,6 @@ main()
 
 
 @pytest.fixture
-def temporary(tmp_path: Path) -> Path:
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def env(clean_env: dict[str, str], temporary: Path) -> dict[str, str]:
     return {**with_checkout(clean_env), "TMPDIR": str(temporary), "DEDUPAUDIT_MASK_KEY": "0123456789abcdef" * 2}
 
@@ -71,6 +64,13 @@ def signalled_at(place: str, arguments: list[str], env: dict[str, str], cwd: Pat
         assert word not in done.err, done.err
     assert list(Path(env["TMPDIR"]).iterdir()) == []
     return done
+
+
+def crosscheck_of(database: Path, folder: Path) -> list[str]:
+    """Return a crosscheck of a database's rows against an empty folder, which is made."""
+    objects = folder / "objects"
+    objects.mkdir()
+    return ["crosscheck", "--db", f"sqlite:///{database}", "--objects", f"file://{objects}", "-f", "json"]
 
 
 @pytest.mark.parametrize("more", [[], ["--mask", "activities.device_id"]], ids=["plain", "masked"])
@@ -129,17 +129,7 @@ def test_a_file_of_findings_that_is_not_ready_costs_no_report(
 def test_the_engine_is_gone_whenever_it_comes(
     env: dict[str, str], tmp_path: Path, two_tables: Path, place: str
 ) -> None:
-    (tmp_path / "objects").mkdir()
-    arguments = [
-        "crosscheck",
-        "--db",
-        f"sqlite:///{two_tables}",
-        "--objects",
-        f"file://{tmp_path}/objects",
-        "-f",
-        "json",
-    ]
-    done = signalled_at(place, arguments, env, tmp_path)
+    done = signalled_at(place, crosscheck_of(two_tables, tmp_path), env, tmp_path)
     assert done.code == 143
     assert report_of(done)["complete"] is False
 
@@ -160,17 +150,7 @@ atexit.register(lambda: "duckdb" in sys.modules or sys.stderr.write("it was brok
 from dedupaudit.main import main
 main()
 """
-    (tmp_path / "objects").mkdir()
-    arguments = [
-        "crosscheck",
-        "--db",
-        f"sqlite:///{two_tables}",
-        "--objects",
-        f"file://{tmp_path}/objects",
-        "-f",
-        "json",
-    ]
-    done = signalled_at("", arguments, env, tmp_path, script)
+    done = signalled_at("", crosscheck_of(two_tables, tmp_path), env, tmp_path, script)
     assert done.code == 143
     assert b"broken off" not in done.err
     assert report_of(done)["complete"] is False

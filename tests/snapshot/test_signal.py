@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from dedupaudit.errors import Cancelled
 from dedupaudit.interrupt import passed_on, stop
 from dedupaudit.snapshot.engine import Engine, explained
 from dedupaudit.snapshot.intake import Intake, read_lines
+from tests.conftest import ROOT
 
 # Takes 8 s, in pieces. After each of its own the main thread looks for signals; while it waits for a thread of the
 # engine's it does not, and so it has to be alone.
@@ -73,3 +76,28 @@ def test_a_signal_while_the_last_piece_is_loaded_leaves_nobody_at_work() -> None
         with pytest.raises(Cancelled), signalled(), Intake(engine, slow) as intake:
             intake.write(b"1\n")
         assert intake._loader._ended.is_set()
+
+
+def test_the_engine_is_imported_whole_by_whoever_is_the_first() -> None:
+    """A scan of a server explains a failure of its files before it opens an engine."""
+    script = """
+import os, signal, sys
+from dedupaudit.errors import Cancelled
+from dedupaudit.interrupt import Interrupt
+from dedupaudit.main import _watch_signals
+from dedupaudit.snapshot.engine import explained
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "_duckdb":
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGTERM)
+sys.meta_path.insert(0, Finder())
+_watch_signals(Interrupt())
+try:
+    with explained():
+        pass
+except Cancelled:
+    print("duckdb" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dedupaudit.display import visible
 from dedupaudit.errors import SourceError, UsageError
-from dedupaudit.interrupt import held, passed_on
+from dedupaudit.interrupt import import_whole, passed_on
 from dedupaudit.sources.logs.blocks import Block
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class OwnPatterns:
     """The `[[logs.events]]` of the configuration. Raises UsageError for a pattern that cannot be tried so."""
 
     def __init__(self, settings: Sequence[LogEventSettings]) -> None:
-        with held():  # what is raised while it makes its classes ends the process (SIGABRT)
-            import duckdb  # 170 ms, and most runs have no pattern of their own
+        import_whole("duckdb")  # 170 ms, and most runs have no pattern of their own
+        import duckdb
 
         self._error = duckdb.Error
         self._engine: Any = duckdb.connect(":memory:", config={"threads": 1})
