@@ -162,7 +162,8 @@ def _become(order: dict[str, Any], fds: Sequence[int]) -> None:
     sys.modules["__main__"].__spec__ = importlib.util.find_spec("dedupaudit.__main__")
 
 
-def _import_everything() -> None:
+def import_everything() -> None:
+    """Import all that the program may need, so that what is forked from here on costs no import."""
     import dedupaudit
 
     for module in pkgutil.walk_packages(dedupaudit.__path__, "dedupaudit."):
@@ -176,7 +177,7 @@ def _import_everything() -> None:
 
 
 if __name__ == "__main__":
-    _import_everything()
+    import_everything()
     # Nobody waits for those that watch.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     if _serve(socket.socket(fileno=int(sys.argv[1]))):

@@ -7,14 +7,11 @@ is its runner, with a migration's modules imported too.
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-import os
 import re
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -250,38 +247,6 @@ class _Recording(killing._Watch):
         super().after(text)
 
 
-def _warm_up() -> None:
-    """Import what a migration imports, by making and taking back one."""
-    from dedupaudit.interrupt import Runtime
-    from dedupaudit.main import run
-
-    said = io.StringIO()
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        with contextlib.closing(sqlite3.connect(place / "app.db")) as connection:
-            connection.executescript("CREATE TABLE t (n INTEGER PRIMARY KEY, id TEXT)")
-            connection.executemany("INSERT INTO t (id) VALUES (?)", [("a",), ("a",), ("b",)])
-            connection.commit()
-        (place / "dedupaudit.toml").write_text("[tables.t]\nkey = ['id']\n")
-        common = ["--db", f"sqlite:///{place / 'app.db'}", "--config", str(place / "dedupaudit.toml"), "-q", "-v"]
-        plan = str(place / "plan.jsonl")
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            planned = run(["migrate", "plan", "t", "-o", plan, "--max-delete", "90%", *common], Runtime())
-            applied = run(["migrate", "apply", plan, "--confirm", "t", *common], Runtime())
-            undone = run(["migrate", "rollback", "t", "--confirm", "t", *common], Runtime())
-        assert (planned, applied, undone) == (0, 0, 0), said.getvalue()
-    # Where a database's part is not there, its own order says so.
-    for dialect in ("postgresql", "mysql"):
-        with contextlib.suppress(ImportError):
-            __import__(f"dedupaudit.migrate.databases.{dialect}")
-
-
 if __name__ == "__main__":
-    # stdout is for answers.
-    answers = os.dup(1)
-    os.dup2(2, 1)
-    _warm_up()
-    os.dup2(answers, 1)
-    os.close(answers)
     killing._Watch = _Recording  # type: ignore[misc]
     killing.serve()

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from tests.conftest import ROOT, Completed
+from tests.warm import import_everything
 
 _PATIENCE = 60.0
 
@@ -275,42 +276,11 @@ def _be_the_tool(order: Mapping[str, Any], files: Path) -> None:
         os._exit(code if isinstance(code, int) else 0)
 
 
-def _warm_up() -> None:
-    """Import what a repair imports, by running one."""
-    import importlib
-    import io
-    import tempfile
-
-    from dedupaudit.interrupt import Runtime
-    from dedupaudit.main import run
-
-    for dialect in ("sqlite", "postgresql", "mysql"):
-        for package in ("dedupaudit.repair.databases", "dedupaudit.sources.tables"):
-            importlib.import_module(f"{package}.{dialect}")
-    importlib.import_module("pymysql.cursors")
-    said = io.StringIO()
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        with contextlib.closing(sqlite3.connect(place / "app.db")) as connection:
-            connection.executescript("CREATE TABLE t (n INTEGER PRIMARY KEY, id TEXT)")
-            connection.executemany("INSERT INTO t (id) VALUES (?)", [("a",), ("a",), ("b",)])
-            connection.commit()
-        (place / "dedupaudit.toml").write_text("[tables.t]\nkey = ['id']\n")
-        common = ["--db", f"sqlite:///{place / 'app.db'}", "--config", str(place / "dedupaudit.toml"), "-q", "-v"]
-        plan = str(place / "plan.jsonl")
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            planned = run(["repair", "plan", "t", "-o", plan, "--max-delete", "90%", *common], Runtime())
-            applied = run(["repair", "apply", plan, "--confirm", "t", *common], Runtime())
-            undone = run(["repair", "undo", "last", "--confirm", "t", *common], Runtime())
-        assert (planned, applied, undone) == (0, 0, 0), said.getvalue()
-    assert len(os.listdir("/proc/self/task")) == 1, "a process with threads is not to be forked"
-
-
 def serve() -> None:
     """Read orders, one JSON document a line, and answer each; ends with stdin."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    _warm_up()
+    import_everything()
     for line in sys.stdin:
         question = json.loads(line)
         if "order" in question:
